@@ -4,20 +4,11 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
 } from "../../base/errors.ts";
-import { lookAgain, type SourceWitness } from "../../call/module_sources.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics } from "../call_options.ts";
-import {
-  type EndedItems,
-  ITEMS,
-  sourcesOf,
-  withFlags,
-  withoutLease,
-  withoutSources,
-  withSources,
-} from "../wire/call_context.ts";
+import { type EndedItems, ITEMS, sourcesOf, withFlags } from "../wire/call_context.ts";
 import {
   type CallEvents,
   type CallObserver,
@@ -36,14 +27,11 @@ import { PriorityQueue } from "./queue.ts";
 import { isHookFailure } from "./start_backoff.ts";
 import { countWorkers, type WorkerStatistics } from "./worker_statistics.ts";
 import type { DispatcherCloseOptions, DispatcherOptions } from "./options.ts";
-import { decideRetry, noteAttempts } from "./retry.ts";
+import { decideRetry, noteAttempts, noteUnanswered } from "./retry.ts";
 import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 
 /** So many chunks of items a worker has at most when they are short, the one that it runs included. */
 const CHUNKS_AHEAD = 4;
-
-/** How many workers may leave one call alone before it fails. */
-const MAX_UNRESPONSIVE = 3;
 
 type State =
   | { readonly state: "open" }
@@ -347,13 +335,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     const limits = this.#options.limits?.();
     const output = this.#options.output !== undefined;
     const announce = this.#metrics.followsStarts;
-    const within = this.#nested?.within;
-    const holds = this.#nested?.holds(demand === undefined ? undefined : id);
-    const asks = output || announce || limits !== undefined;
-    if (!asks && within === undefined && holds === undefined) return request;
+    const nested = this.#nested?.flags(demand === undefined ? undefined : id);
+    if (!output && !announce && limits === undefined && nested === undefined) return request;
     return withFlags(request, {
-      ...(holds !== undefined && { holds }),
-      ...(within !== undefined && { within }),
+      ...nested,
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
       ...(announce && { announce }),
@@ -434,10 +419,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     worker.sent += call.size;
     if (call.size > 1) this.#sharing.watch();
     call.send(worker);
-    const request = call.items?.toRequest(call.request) ?? call.request;
-    const sources = sourcesOf(request);
-    const toSend = sources === undefined ? request : toKnowing(request, sources, worker.answered);
-    worker.handle.send(call.unleased ? withoutLease(toSend) : toSend, call);
+    worker.handle.send(call.toRequest(worker.answered), call);
   }
 
   /** Makes a call of some of another's items. */
@@ -479,12 +461,9 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** A worker has not begun a call, which another may run. */
   #passOn(call: Call, { handle }: PoolWorker<Call>): void {
-    const silent = handle.endedBy === "unresponsive";
-    if (!silent || ++call.unanswered < MAX_UNRESPONSIVE) return this.#requeue(call);
-    const reason = `${MAX_UNRESPONSIVE} workers in a row took up nothing: they may be blocked by ` +
-      "what `init`, the module of the task or the call before leaves behind";
-    const message = `Cannot run "${call.request.task}": ${reason}`;
-    this.#reject(call, new WorkerDiedError(message, { reason }));
+    const error = handle.endedBy === "unresponsive" ? noteUnanswered(call) : undefined;
+    if (error === undefined) this.#requeue(call);
+    else this.#reject(call, error);
   }
 
   /** A call that has not ended goes before all others. */
@@ -588,23 +567,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#drained.promise;
     this.#sharing.stop();
-    await this.#pool.close((worker, code) =>
-      warn(
-        `Cannot stop worker "${worker}": it still runs ${code}, and the program may not end by ` +
-          "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
-      )
-    );
+    await this.#pool.close(warn);
   }
-}
-
-/** A worker that has answered a call of the same code knows it; one that may not read it is told. */
-function toKnowing(
-  request: CallRequest,
-  sources: SourceWitness,
-  answered: WeakSet<object>,
-): CallRequest {
-  if (answered.has(sources)) return withoutSources(request);
-  if (sources.codes === undefined) return request;
-  const seen = lookAgain(sources);
-  return seen === sources ? request : withSources(request, seen);
 }
