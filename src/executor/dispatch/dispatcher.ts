@@ -8,7 +8,13 @@ import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics } from "../call_options.ts";
-import { type EndedItems, ITEMS, sourcesOf, withFlags } from "../wire/call_context.ts";
+import {
+  type CallLimits,
+  type EndedItems,
+  ITEMS,
+  sourcesOf,
+  withFlags,
+} from "../wire/call_context.ts";
 import {
   type CallEvents,
   type CallObserver,
@@ -67,6 +73,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   /** There as soon as a call must have something before it may wait for a worker, or is to wait. */
   #admission: Admission | undefined;
   #maxWorkers: number;
+  #limits: CallLimits | undefined;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
   readonly #drained = Promise.withResolvers<void>();
@@ -96,6 +103,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     });
     if (options.owner !== undefined) this.#nested = new NestedCalls(options.owner);
     this.#maxWorkers = options.maxWorkers;
+    this.#limits = options.limits;
   }
 
   /**
@@ -151,9 +159,14 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (call.at === "queue") this.#sharing.overtake(call);
   }
 
-  /** Changes how many workers may take calls; those that end a call first are those too many. */
-  resize(maxWorkers: number): void {
+  /**
+   * Changes how many workers may take calls; those that end a call first are those too many.
+   *
+   * @param limits What holds for each call from now on.
+   */
+  resize(maxWorkers: number, limits?: CallLimits): void {
     this.#maxWorkers = maxWorkers;
+    this.#limits = limits;
     this.#resize();
     this.#advance();
   }
@@ -332,7 +345,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** What nobody asks anything beside goes as it is. */
   #withFlags(request: CallRequest, { demand }: CallObserver, id: number): CallRequest {
-    const limits = this.#options.limits?.();
+    const limits = this.#limits;
     const output = this.#options.output !== undefined;
     const announce = this.#metrics.followsStarts;
     const nested = this.#nested?.flags(demand === undefined ? undefined : id);

@@ -1,7 +1,6 @@
 import { IndigestibleError, InstanceError } from "../../base/errors.ts";
-import { classOf, takeApart } from "../class_registry.ts";
+import { classOf, isOfPlatform, takeApart } from "../class_registry.ts";
 import { prototypesOf } from "../error_shape.ts";
-import { isOfPlatform } from "../holds_special.ts";
 import {
   type Child,
   childrenOf,
