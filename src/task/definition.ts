@@ -261,6 +261,8 @@ export class TaskDefinition {
   /** Runs the function. */
   fn: AnyFunction;
   readonly #isMethod: boolean;
+  /** There until it is known whether the function uses `this`, where it may. */
+  #checkThis: (() => Promise<void>) | undefined;
   /** When this isolate had loaded the task's module, in milliseconds since 1970. */
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
@@ -461,9 +463,19 @@ export class TaskDefinition {
     return this.#isMethod ? { ...parsed, method: source.name } : parsed;
   }
 
-  /** What names `this` may do so in a function inside of it: that is looked at when it first runs. */
+  /**
+   * Looks whether the function uses `this`, which takes no time of a call where it is done before the
+   * body begins.
+   *
+   * @returns `undefined` where that is known; rejects with a `TypeError` when it does.
+   */
+  checkThis(): Promise<void> | undefined {
+    return this.#checkThis?.();
+  }
+
+  /** What names `this` may do so in a function inside of it: that is looked at before it first runs. */
   #refusingThis(fn: AnyFunction): AnyFunction {
-    const refusing: AnyFunction = async (...args) => {
+    const check = async () => {
       const { parseFunction, usesThis } = await KEYS.load();
       // Whoever makes keys tells of a function that cannot be read.
       const parsed = await parseFunction(sourceOf(fn)).catch(() => undefined);
@@ -474,6 +486,11 @@ export class TaskDefinition {
         );
       }
       this.fn = fn;
+      this.#checkThis = undefined;
+    };
+    this.#checkThis = check;
+    const refusing: AnyFunction = async (...args) => {
+      await check();
       return await fn(...args);
     };
     noteSource(refusing, sourceOf(fn));

@@ -13,6 +13,7 @@ import type {
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
 import {
+  ENDED,
   type EndedItems,
   ITEMS,
   OUTPUT,
@@ -166,6 +167,8 @@ export interface CallEvents {
   failed(call: DispatchedCall, error: unknown, begun: BegunItems | undefined): void;
   /** The call's body has begun: told once for each run, and before its end. */
   begun(call: DispatchedCall): void;
+  /** The first of the call's items whose end is not known has begun: may be told several times. */
+  itemBegun(call: DispatchedCall): void;
   /** The body of the call is not to begin; tells whether it had not. */
   cancelled(call: DispatchedCall): boolean;
   /** The call is as urgent as that now, which is more than it was. */
@@ -325,6 +328,16 @@ export class DispatchedCall
     if (priority > this.priority) this.#events.raised(this, priority);
   }
 
+  /** Whether it is being run, or one of its items is, as far as is known here: an observer knows it, too. */
+  get runs(): boolean {
+    const { items } = this;
+    if (items === undefined || items.alone) return this.begun;
+    const ended = this.sentItems - items.size;
+    if (items.size === 0 || this.begunItems <= ended) return false;
+    this.#events.itemBegun(this);
+    return true;
+  }
+
   get begunItems(): number {
     return this.at === "worker" ? this.#worker?.handle.begunItems(this) ?? 0 : 0;
   }
@@ -435,8 +448,7 @@ export class DispatchedCall
   ended(result: RunResult): void {
     const { deadline = Infinity } = this.#observer;
     // However late this is read. A deadline holds from when the call said that it starts.
-    if (this.#timer !== undefined && this.at === "worker" && toDuration(result) > deadline) {
-      this.noteBegun();
+    if (this.#begun && this.at === "worker" && toDuration(result) > deadline) {
       this.#events.late(this, this.#toLate(deadline));
     }
     this.#events.ended(this, result);
@@ -448,9 +460,21 @@ export class DispatchedCall
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) this.noteBegun();
+    if (kind === STARTED) this.#noteStarted();
+    else if (kind === ENDED) this.#noteBodyEnded();
     else if (kind === OUTPUT) this.#print(data as PrintedOutput);
     else if (this.at !== "end") this.#tell(kind, data);
+  }
+
+  /** The body has begun, or the next of the items. */
+  #noteStarted(): void {
+    if (!this.#begun) this.noteBegun();
+    else if (this.items !== undefined && this.at !== "end") this.#events.itemBegun(this);
+  }
+
+  /** What the cache does with the result has no deadline. */
+  #noteBodyEnded(): void {
+    if (this.at === "worker") this.clearTimer();
   }
 
   #print(output: PrintedOutput): void {

@@ -262,6 +262,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (call.at !== "end") this.#metrics.begun(call);
   }
 
+  itemBegun(call: Call): void {
+    this.#metrics.begun(call);
+  }
+
   cancelled(call: Call): boolean {
     const { worker } = call;
     if (worker === undefined) return true;

@@ -18,6 +18,7 @@ import type { CallControl, CallRequest, Outcome, ValueOrigin } from "../../worke
 import {
   type CallContext,
   type CallLimits,
+  ENDED,
   LACKS,
   NO_CONTEXT,
   type Remembering,
@@ -193,6 +194,7 @@ export class WorkerCalls {
   ): Promise<PreparedCall> {
     const { bare, limits, output, tasks, announce, priority, within, holds } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
+    await definition.checkThis();
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
@@ -226,7 +228,9 @@ export class WorkerCalls {
       time.begun = performance.now();
     };
     const end = () => {
-      if (time.begun !== undefined) time.ended = performance.now();
+      if (time.begun === undefined) return;
+      time.ended = performance.now();
+      control.send(ENDED, undefined);
     };
     const code = await this.#findCode(module, context);
     return { definition, scope, control, args, shared, code, start, end };
@@ -248,7 +252,10 @@ export class WorkerCalls {
       const { chunk } = context;
       const items = chunk.numbers ?? args;
       const spent = this.#isSpent(context.limits);
-      return { value: await runChunk(items, chunk, { ...tools, spent }) };
+      const announce = context.announce === true
+        ? () => control.send(STARTED, undefined)
+        : undefined;
+      return { value: await runChunk(items, chunk, { ...tools, spent, announce }) };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
