@@ -24,7 +24,7 @@ export const BOUNDARIES = {
   retirement: "executor/guest/retirement.ts",
   output: "executor/guest/worker_output.ts",
   cache: "cache/cache.ts",
-  compute: "cache/get_or_compute.ts",
+  compute: "task/compute_call.ts",
   buffers: "worker/wire/large_buffers.ts",
   comlink: "worker/web/comlink.ts",
   // What a task's code reaches, for the first key of a task whose code counts.

@@ -1,5 +1,6 @@
 import { DeadlineError } from "../../base/errors.ts";
 import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import { lookAgain } from "../../call/module_sources.ts";
 import type { CallDemand, RetryOptions } from "../../task/comforts.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
@@ -11,7 +12,17 @@ import type {
   RunResult,
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
-import { ENDED, type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
+import {
+  ENDED,
+  type EndedItems,
+  ITEMS,
+  OUTPUT,
+  sourcesOf,
+  STARTED,
+  withoutLease,
+  withoutSources,
+  withSources,
+} from "../wire/call_context.ts";
 import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
@@ -364,6 +375,16 @@ export class DispatchedCall
     this.#worker = worker;
   }
 
+  /**
+   * Makes what goes to the worker.
+   *
+   * @param answered The code of calls that the worker has answered.
+   */
+  toRequest(answered: WeakSet<object>): CallRequest {
+    const request = toKnowing(this.items?.toRequest(this.request) ?? this.request, answered);
+    return this.unleased ? withoutLease(request) : request;
+  }
+
   /** Its worker runs it, or has run it. */
   noteBegun(): void {
     if (this.#begun) return;
@@ -489,6 +510,16 @@ export class DispatchedCall
     const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
     return new DeadlineError(message, deadline);
   }
+}
+
+/** A worker that has answered a call of the same code knows it; one that may not read it is told. */
+function toKnowing(request: CallRequest, answered: WeakSet<object>): CallRequest {
+  const sources = sourcesOf(request);
+  if (sources === undefined) return request;
+  if (answered.has(sources)) return withoutSources(request);
+  if (sources.codes === undefined) return request;
+  const seen = lookAgain(sources);
+  return seen === sources ? request : withSources(request, seen);
 }
 
 function toDuration(result: RunResult): number {
