@@ -1,8 +1,9 @@
 import { isStatement, type LoadedCode, type Owner, type User } from "./loaded_code.ts";
 import { type Meaning, type ModuleGraph, QUIVER, type Thing } from "./module_graph.ts";
 import { Item } from "./module_items.ts";
+import { isConversion } from "./shape.ts";
 import type { LoadedModule } from "./read_source.ts";
-import { nameAt, nodeAt, nodesAt } from "./syntax.ts";
+import { nodeAt, nodesAt } from "./syntax.ts";
 
 /** The function of a task inside of the item that defines it. */
 export interface TaskBody {
@@ -24,6 +25,8 @@ export class Effects {
   readonly #reached = new Set<Thing>();
   /** What changes something that is reached when it runs, and what runs that. */
   readonly #changing = new Set<Owner>();
+  /** What of that which is reached something changes. */
+  readonly #changed = new Set<Thing>();
   #found: Owner[] = [];
 
   /**
@@ -44,6 +47,7 @@ export class Effects {
     const things = [...this.#reached];
     this.#reached.clear();
     this.#changing.clear();
+    this.#changed.clear();
     for (const thing of things) this.#reach(thing);
   }
 
@@ -70,7 +74,9 @@ export class Effects {
     for (const { owner, resolved, changes } of this.#code.effectsOn(thing)) {
       const isBody = owner === this.#body.item && this.#body.has(resolved.use.start);
       if (!isBody) this.#found.push(owner);
-      if (changes) this.#change(owner);
+      if (!changes) continue;
+      this.#changed.add(thing);
+      this.#change(owner);
     }
   }
 
@@ -98,7 +104,7 @@ export class Effects {
 
   /**
    * Tells in which order what is reached of a module runs, as far as that matters: only where something
-   * in it has an effect.
+   * in it has an effect, meets one, or what is not there yet.
    *
    * @returns The items in order; none where the order means nothing.
    */
@@ -107,17 +113,46 @@ export class Effects {
     const reached = module.items.filter((item) => this.#reached.has(item));
     const running = reached.filter((item) => this.#code.runs(item));
     const matters = running.some((item) =>
-      item.kind === "statement" || this.#changing.has(item) ||
-      this.#code.resolvedUsesOf(item).some(({ use, meaning }) =>
-        use.atLoad && meaning instanceof Item && this.#changing.has(meaning)
-      )
+      item.kind === "statement" || this.#changing.has(item) || this.#meetsEffect(item)
     );
     return matters ? running : [];
   }
-}
 
-/** What is called by no name: to make a number or a text of an object. */
-const CONVERSIONS = new Set(["toJSON", "toString", "valueOf"]);
+  /** Whether what an item uses while it is loaded may be another thing before and after. */
+  #meetsEffect(item: Item): boolean {
+    const seen = new Set<Thing>();
+    const next = this.#code.resolvedUsesOf(item).filter(({ use }) => use.atLoad)
+      .map((resolved) => ({ resolved, isRun: true }));
+    for (let one = next.pop(); one !== undefined; one = next.pop()) {
+      const { resolved: { meaning, use }, isRun } = one;
+      if (meaning === undefined) continue;
+      for (const thing of this.#graph.thingsOf(meaning)) {
+        if (thing === item || seen.has(thing)) continue;
+        seen.add(thing);
+        if (this.#changed.has(thing)) return true;
+        if (!(thing instanceof Item)) continue;
+        if (this.#changing.has(thing) || (isRun && this.#isLater(thing, item))) return true;
+        const isCalled = isRun && use.kind === "call";
+        if (thing.kind !== "statement" && (thing.isFunction || thing.isClass)) {
+          const inner = this.#code.resolvedUsesOf(thing);
+          next.push(...inner.map((resolved) => ({ resolved, isRun: isCalled })));
+        }
+      }
+    }
+    return false;
+  }
+
+  /** Whether something has no value yet when an item is loaded, unless that fails. */
+  #isLater(thing: Item, item: Item): boolean {
+    if (thing.kind === "function") return false;
+    if (thing.module === item.module) return thing.start > item.start;
+    for (const { url } of this.#code.modules) {
+      if (url === thing.module) return false;
+      if (url === item.module) return true;
+    }
+    return false;
+  }
+}
 
 /** Whether code may run when somebody only looks at something: an accessor, an iterator, a conversion. */
 function runsWhenLookedAt({ isFunction, nodes: [node], value }: Item): boolean {
@@ -132,6 +167,6 @@ function runsWhenLookedAt({ isFunction, nodes: [node], value }: Item): boolean {
   }
   return members.some((member) =>
     member.computed === true || member.kind === "get" || member.kind === "set" ||
-    member.type === "SpreadElement" || CONVERSIONS.has(nameAt(member, "key"))
+    member.type === "SpreadElement" || isConversion(member)
   );
 }
