@@ -1,5 +1,11 @@
 import { isStatement, type LoadedCode, type Owner, type User } from "./loaded_code.ts";
-import { type Meaning, type ModuleGraph, QUIVER, type Thing } from "./module_graph.ts";
+import {
+  type Meaning,
+  type ModuleGraph,
+  QUIVER,
+  type ResolvedUse,
+  type Thing,
+} from "./module_graph.ts";
 import { Item } from "./module_items.ts";
 import { isConversion } from "./shape.ts";
 import type { LoadedModule } from "./read_source.ts";
@@ -27,6 +33,10 @@ export class Effects {
   readonly #changing = new Set<Owner>();
   /** What of that which is reached something changes. */
   readonly #changed = new Set<Thing>();
+  /** What uses nothing of that, as far as it was looked for. */
+  readonly #calm = new Set<Item>();
+  /** Where each module comes among those that are loaded; there once somebody asks. */
+  #places: ReadonlyMap<string, number> | undefined;
   #found: Owner[] = [];
 
   /**
@@ -48,6 +58,8 @@ export class Effects {
     this.#reached.clear();
     this.#changing.clear();
     this.#changed.clear();
+    this.#calm.clear();
+    this.#places = undefined;
     for (const thing of things) this.#reach(thing);
   }
 
@@ -120,37 +132,44 @@ export class Effects {
 
   /** Whether what an item uses while it is loaded may be another thing before and after. */
   #meetsEffect(item: Item): boolean {
-    const seen = new Set<Thing>();
-    const next = this.#code.resolvedUsesOf(item).filter(({ use }) => use.atLoad)
-      .map((resolved) => ({ resolved, isRun: true }));
-    for (let one = next.pop(); one !== undefined; one = next.pop()) {
-      const { resolved: { meaning, use }, isRun } = one;
-      if (meaning === undefined) continue;
-      for (const thing of this.#graph.thingsOf(meaning)) {
-        if (thing === item || seen.has(thing)) continue;
-        seen.add(thing);
+    return this.#code.resolvedUsesOf(item).some((resolved) =>
+      resolved.use.atLoad && (this.#isNotYet(resolved, item) || this.#leadsToEffect(resolved))
+    );
+  }
+
+  /** Whether something that is used, or that uses something, is one of what is changed. */
+  #leadsToEffect(first: ResolvedUse): boolean {
+    const seen = new Set<Item>();
+    const next = [first];
+    for (let resolved = next.pop(); resolved !== undefined; resolved = next.pop()) {
+      if (resolved.meaning === undefined) continue;
+      for (const thing of this.#graph.thingsOf(resolved.meaning)) {
         if (this.#changed.has(thing)) return true;
-        if (!(thing instanceof Item)) continue;
-        if (this.#changing.has(thing) || (isRun && this.#isLater(thing, item))) return true;
-        const isCalled = isRun && use.kind === "call";
-        if (thing.kind !== "statement" && (thing.isFunction || thing.isClass)) {
-          const inner = this.#code.resolvedUsesOf(thing);
-          next.push(...inner.map((resolved) => ({ resolved, isRun: isCalled })));
-        }
+        if (!(thing instanceof Item) || this.#calm.has(thing) || seen.has(thing)) continue;
+        if (this.#changing.has(thing)) return true;
+        seen.add(thing);
+        if (thing.isFunction || thing.isClass) next.push(...this.#code.resolvedUsesOf(thing));
       }
     }
+    for (const thing of seen) this.#calm.add(thing);
     return false;
   }
 
-  /** Whether something has no value yet when an item is loaded, unless that fails. */
+  /** Whether something has no value yet when an item is loaded, or a function that is called uses such. */
+  #isNotYet({ meaning, use }: ResolvedUse, item: Item): boolean {
+    if (!(meaning instanceof Item)) return false;
+    if (this.#isLater(meaning, item)) return true;
+    return use.kind === "call" && meaning.isFunction &&
+      this.#code.resolvedUsesOf(meaning).some(({ meaning }) =>
+        meaning instanceof Item && this.#isLater(meaning, item)
+      );
+  }
+
   #isLater(thing: Item, item: Item): boolean {
     if (thing.kind === "function") return false;
     if (thing.module === item.module) return thing.start > item.start;
-    for (const { url } of this.#code.modules) {
-      if (url === thing.module) return false;
-      if (url === item.module) return true;
-    }
-    return false;
+    this.#places ??= new Map(Array.from(this.#code.modules, ({ url }, place) => [url, place]));
+    return (this.#places.get(thing.module) ?? 0) > (this.#places.get(item.module) ?? 0);
   }
 }
 

@@ -505,6 +505,22 @@ const MODULES: readonly Modules[] = [
   }, {
     "tasks.ts": toTasks(`import { helper } from "./helper.ts"; import { z } from "./set.ts"; [z];`),
   }]),
+  ["what is loaded before and after a change, by a function that another module uses, too", {
+    "tasks.ts": toTasks(
+      `import { first } from "./first.ts"; import { z } from "./set.ts"; import { second } from "./second.ts";
+      const helper = () => [first, second]; [z];`,
+    ),
+    "first.ts": `import { read } from "./read.ts"; export const first = read();`,
+    "second.ts": `import { read } from "./read.ts"; export const second = read();`,
+    "read.ts": `import { s } from "./state.ts"; export const read = () => s.n;`,
+    "set.ts": `import { s } from "./state.ts"; s.n = 2; export const z = 1;`,
+    "state.ts": "export const s = { n: 1 };",
+  }, {
+    "tasks.ts": toTasks(
+      `import { first } from "./first.ts"; import { second } from "./second.ts"; import { z } from "./set.ts";
+      const helper = () => [first, second]; [z];`,
+    ),
+  }],
   ["what is not there yet", {
     "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
     "helper.ts": "var a = b ?? 0; var b = 1; export const helper = () => a;",
