@@ -1,6 +1,6 @@
 import { LateModule } from "../base/lazy_import.ts";
 import type { Expression, Function as FunctionNode, Pattern } from "./acorn.ts";
-import { createSha256, loadSha256 } from "../base/sha256.ts";
+import { createSha256 } from "../base/sha256.ts";
 import type { Digest } from "../value/value.ts";
 
 /** Loaded with the first key: a worker that is given ready-made ones never pays for it. */
@@ -100,9 +100,7 @@ export interface ParsedFunction {
 export async function parseFunction(
   fn: (...args: never[]) => unknown,
 ): Promise<ParsedFunction> {
-  const loading = PARSER.load();
-  loadSha256();
-  const parser = await loading;
+  const parser = await PARSER.load();
   // The function may have a `toString` of its own.
   const source = Function.prototype.toString.call(fn);
   const { name } = fn;

@@ -1,5 +1,3 @@
-import { stripTypeScriptTypes } from "node:module";
-
 /** Where Deno keeps the packages of programs that have no `node_modules`. */
 const KEPT = /\/npm\/[^/]+\/((?:@[^/]+\/)?[^/@]+)\/(\d+\.\d+\.\d+[^/]*)(\/.*)$/;
 
@@ -56,10 +54,24 @@ export function findSpecifiers(text: string, name: string): FoundSpecifier[] {
   return found;
 }
 
+/**
+ * Makes JavaScript of TypeScript. What does it is loaded with the first module that may have types.
+ *
+ * @param mode Whether types are left out, or code is made of enums and the like, too.
+ * @throws {SyntaxError} When it is not understood.
+ */
+export function stripTypes(text: string, mode: "strip" | "transform" = "strip"): string {
+  // deno-lint-ignore no-process-global -- an import would load it with the first key of any program
+  const { stripTypeScriptTypes } = process.getBuiltinModule(
+    "node:module",
+  ) as typeof import("node:module");
+  return stripTypeScriptTypes(text, { mode });
+}
+
 /** What types are imported from is not loaded; without `type`, it counts. */
 function dropTypes(text: string): string {
   try {
-    return stripTypeScriptTypes(text);
+    return stripTypes(text);
   } catch {
     // It has enums or decorators, which cannot be stripped, or is no code at all.
     return text;

@@ -45,6 +45,8 @@ interface StoredPayload extends Payload {
   readonly parts: readonly Digest[];
   /** When it was last put. */
   at: number;
+  /** Whether it is decoded without being copied and checked, once somebody has asked for it. */
+  plain?: boolean;
 }
 
 /** Loaded with the first value: a worker that remembers nothing never pays for the codec. */
@@ -84,9 +86,12 @@ class MemoryValues implements ValueStore {
   }
 
   get(digest: Digest): MaybePromise<Found<unknown>> {
-    if (!this.#payloads.has(digest)) return { hit: false };
+    const payload = this.#payloads.get(digest);
+    if (payload === undefined) return { hit: false };
     const { loaded } = DECODING;
     if (loaded === undefined) return DECODING.load().then(() => this.get(digest));
+    payload.plain ??= loaded.isPlain(payload);
+    if (payload.plain) return { hit: true, value: loaded.decodePlain(payload.bytes) };
     return loaded.decodeFound(digest, (part) => this.#copy(part));
   }
 

@@ -136,7 +136,7 @@ async function readParts(
   const reached = await reach(
     graph,
     question,
-    () => reachCode(index, graph.module(module), node, { extent, method }),
+    () => reachCode(index, graph.module(module), node, { extent, name, method }),
   );
   const { digest, parts, tasks, modules } = reached;
   const late = modules.flatMap((url) => graph.lateFileOf(url) ?? []);

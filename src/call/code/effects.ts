@@ -1,8 +1,15 @@
 import { isStatement, type LoadedCode, type Owner, type User } from "./loaded_code.ts";
-import { type Meaning, type ModuleGraph, QUIVER, type Thing } from "./module_graph.ts";
+import {
+  type Meaning,
+  type ModuleGraph,
+  QUIVER,
+  type ResolvedUse,
+  type Thing,
+} from "./module_graph.ts";
 import { Item } from "./module_items.ts";
+import { isConversion } from "./shape.ts";
 import type { LoadedModule } from "./read_source.ts";
-import { nameAt, nodeAt, nodesAt } from "./syntax.ts";
+import { nodeAt, nodesAt } from "./syntax.ts";
 
 /** The function of a task inside of the item that defines it. */
 export interface TaskBody {
@@ -24,6 +31,12 @@ export class Effects {
   readonly #reached = new Set<Thing>();
   /** What changes something that is reached when it runs, and what runs that. */
   readonly #changing = new Set<Owner>();
+  /** What of that which is reached something changes. */
+  readonly #changed = new Set<Thing>();
+  /** What uses nothing of that, as far as it was looked for. */
+  readonly #calm = new Set<Item>();
+  /** Where each module comes among those that are loaded; there once somebody asks. */
+  #places: ReadonlyMap<string, number> | undefined;
   #found: Owner[] = [];
 
   /**
@@ -44,6 +57,9 @@ export class Effects {
     const things = [...this.#reached];
     this.#reached.clear();
     this.#changing.clear();
+    this.#changed.clear();
+    this.#calm.clear();
+    this.#places = undefined;
     for (const thing of things) this.#reach(thing);
   }
 
@@ -70,7 +86,9 @@ export class Effects {
     for (const { owner, resolved, changes } of this.#code.effectsOn(thing)) {
       const isBody = owner === this.#body.item && this.#body.has(resolved.use.start);
       if (!isBody) this.#found.push(owner);
-      if (changes) this.#change(owner);
+      if (!changes) continue;
+      this.#changed.add(thing);
+      this.#change(owner);
     }
   }
 
@@ -98,7 +116,7 @@ export class Effects {
 
   /**
    * Tells in which order what is reached of a module runs, as far as that matters: only where something
-   * in it has an effect.
+   * in it has an effect, meets one, or what is not there yet.
    *
    * @returns The items in order; none where the order means nothing.
    */
@@ -107,17 +125,53 @@ export class Effects {
     const reached = module.items.filter((item) => this.#reached.has(item));
     const running = reached.filter((item) => this.#code.runs(item));
     const matters = running.some((item) =>
-      item.kind === "statement" || this.#changing.has(item) ||
-      this.#code.resolvedUsesOf(item).some(({ use, meaning }) =>
-        use.atLoad && meaning instanceof Item && this.#changing.has(meaning)
-      )
+      item.kind === "statement" || this.#changing.has(item) || this.#meetsEffect(item)
     );
     return matters ? running : [];
   }
-}
 
-/** What is called by no name: to make a number or a text of an object. */
-const CONVERSIONS = new Set(["toJSON", "toString", "valueOf"]);
+  /** Whether what an item uses while it is loaded may be another thing before and after. */
+  #meetsEffect(item: Item): boolean {
+    return this.#code.resolvedUsesOf(item).some((resolved) =>
+      resolved.use.atLoad && (this.#isNotYet(resolved, item) || this.#leadsToEffect(resolved))
+    );
+  }
+
+  /** Whether something that is used, or that uses something, is one of what is changed. */
+  #leadsToEffect(first: ResolvedUse): boolean {
+    const seen = new Set<Item>();
+    const next = [first];
+    for (let resolved = next.pop(); resolved !== undefined; resolved = next.pop()) {
+      if (resolved.meaning === undefined) continue;
+      for (const thing of this.#graph.thingsOf(resolved.meaning)) {
+        if (this.#changed.has(thing)) return true;
+        if (!(thing instanceof Item) || this.#calm.has(thing) || seen.has(thing)) continue;
+        if (this.#changing.has(thing)) return true;
+        seen.add(thing);
+        if (thing.isFunction || thing.isClass) next.push(...this.#code.resolvedUsesOf(thing));
+      }
+    }
+    for (const thing of seen) this.#calm.add(thing);
+    return false;
+  }
+
+  /** Whether something has no value yet when an item is loaded, or a function that is called uses such. */
+  #isNotYet({ meaning, use }: ResolvedUse, item: Item): boolean {
+    if (!(meaning instanceof Item)) return false;
+    if (this.#isLater(meaning, item)) return true;
+    return use.kind === "call" && meaning.isFunction &&
+      this.#code.resolvedUsesOf(meaning).some(({ meaning }) =>
+        meaning instanceof Item && this.#isLater(meaning, item)
+      );
+  }
+
+  #isLater(thing: Item, item: Item): boolean {
+    if (thing.kind === "function") return false;
+    if (thing.module === item.module) return thing.start > item.start;
+    this.#places ??= new Map(Array.from(this.#code.modules, ({ url }, place) => [url, place]));
+    return (this.#places.get(thing.module) ?? 0) > (this.#places.get(item.module) ?? 0);
+  }
+}
 
 /** Whether code may run when somebody only looks at something: an accessor, an iterator, a conversion. */
 function runsWhenLookedAt({ isFunction, nodes: [node], value }: Item): boolean {
@@ -132,6 +186,6 @@ function runsWhenLookedAt({ isFunction, nodes: [node], value }: Item): boolean {
   }
   return members.some((member) =>
     member.computed === true || member.kind === "get" || member.kind === "set" ||
-    member.type === "SpreadElement" || CONVERSIONS.has(nameAt(member, "key"))
+    member.type === "SpreadElement" || isConversion(member)
   );
 }

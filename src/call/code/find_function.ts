@@ -11,6 +11,7 @@ import {
 import { functionNames, scopeNames } from "./names.ts";
 import type { Item } from "./module_items.ts";
 import type { LoadedModule } from "./read_source.ts";
+import { nameOfTask } from "./task_options.ts";
 import { type IsDefinition, readUses } from "./uses.ts";
 
 /** Where a function stands in its module. */
@@ -39,10 +40,10 @@ export class FunctionIndex {
   readonly #places = new Map<string, Place[]>();
   /** The same by what they say, once somebody looks for one of that look. */
   readonly #alike = new Map<string, Map<string, Place[]>>();
-  /** What tasks are made of. */
-  readonly #given = new Set<SyntaxNode>();
+  /** What tasks are made of, and what these are called, where that is written. */
+  readonly #given = new Map<SyntaxNode, Set<string | undefined>>();
   /** Those of them that are names. */
-  readonly #names = new Set<string>();
+  readonly #names = new Map<string, Set<string | undefined>>();
   /** What makes functions of methods, which tasks are made of. */
   readonly #methods: FoundFunction[] = [];
   readonly #calls: QuiverCalls;
@@ -59,15 +60,18 @@ export class FunctionIndex {
    * Finds a task's function: what its names stand for depends on where it stands.
    *
    * @param fn The function as the engine has it.
-   * @param method What it is called, if it is the method of a class.
+   * @param name What the task is called.
+   * @param method What the function is called, if it is the method of a class.
    * @returns The function, if it is there and names nothing but what the module binds at its top level;
    * of a method what makes the function of it, which names the class.
    */
-  find(fn: SyntaxNode, method?: string): FoundFunction | undefined {
+  find(fn: SyntaxNode, name: string, method?: string): FoundFunction | undefined {
     if (method !== undefined) return this.#findMethod(fn, method);
     const places = this.#alikeOf(shapeOf(fn)).get(digestBody(fn)) ?? [];
     // Two that are written alike may be told apart by what is around them.
-    return places.some(hasOwnNames) ? undefined : places.find((place) => this.#isGiven(place));
+    return places.some(hasOwnNames)
+      ? undefined
+      : places.find((place) => this.#isGiven(place, name));
   }
 
   /** The one with such a name, or with such a function; of two nobody could tell which it is. */
@@ -80,9 +84,12 @@ export class FunctionIndex {
     return found.length === 1 ? found[0] : undefined;
   }
 
-  #isGiven({ item, node }: Place): boolean {
-    return this.#given.has(node) ||
-      (isWhole(item, node) && item.names.some((name) => this.#names.has(name)));
+  /** One that is written alike may be that of another task, and this one be made elsewhere. */
+  #isGiven({ item, node }: Place, task: string): boolean {
+    const isOf = (names: ReadonlySet<string | undefined> | undefined) =>
+      names !== undefined && (names.has(task) || names.has(undefined));
+    return isOf(this.#given.get(node)) ||
+      (isWhole(item, node) && item.names.some((name) => isOf(this.#names.get(name))));
   }
 
   #alikeOf(shape: string): Map<string, Place[]> {
@@ -94,15 +101,18 @@ export class FunctionIndex {
 
   #visitCall(item: Item, node: SyntaxNode): void {
     const callee = memberPath(nodeAt(node, "callee"));
-    const [, fn] = nodesAt(node, "arguments");
+    const [, fn, options] = nodesAt(node, "arguments");
     if (fn === undefined || callee === undefined) return;
     if (!this.#calls.isDefinition(callee.name, callee.path)) return;
-    this.#given.add(fn);
+    addTo(this.#given, fn, nameOfTask(fn, options));
     const maker = fn.type === "CallExpression" ? memberPath(nodeAt(fn, "callee")) : undefined;
     if (maker !== undefined && this.#calls.isMethod(maker.name, maker.path)) {
       this.#methods.push({ item, node: fn });
     }
-    if (fn.type === "Identifier") this.#names.add(String(fn.name));
+    // The function need not be called what the variable is.
+    if (fn.type === "Identifier") {
+      addTo(this.#names, String(fn.name), nameOfTask(undefined, options));
+    }
   }
 
   #visit(item: Item, node: SyntaxNode, around: SyntaxNode[]): void {
@@ -119,6 +129,10 @@ export class FunctionIndex {
     if (alike === undefined) this.#places.set(shape, [place]);
     else alike.push(place);
   }
+}
+
+function addTo<K>(names: Map<K, Set<string | undefined>>, key: K, name: string | undefined): void {
+  names.set(key, (names.get(key) ?? new Set()).add(name));
 }
 
 /** Whether a function is all of an item, so that its names are the function's. */

@@ -6,7 +6,15 @@ import {
   type Thing,
 } from "./module_graph.ts";
 import { Item } from "./module_items.ts";
-import { isDirect, isPure, keepsShape, type KnownCode, mayChange, toShape } from "./mutation.ts";
+import {
+  isDirect,
+  isPure,
+  keepsShape,
+  type KnownCode,
+  looksAtMembers,
+  mayChange,
+  toShape,
+} from "./mutation.ts";
 import type { LoadedModule } from "./read_source.ts";
 import type { Shape } from "./shape.ts";
 import type { LateImport, Use } from "./uses.ts";
@@ -30,9 +38,6 @@ export interface Effect extends User {
 
 /** What may be done by a module that is not understood. */
 const ANYTHING: Use = { name: "", start: 0, path: [], kind: "escape", atLoad: true };
-
-/** What each function has. */
-const OWN_MEMBERS = new Set(["length", "name"]);
 
 /** What all that is there everywhere is a part of. */
 const GLOBAL_NAMES = new Set(["globalThis", "global", "self", "window"]);
@@ -98,7 +103,7 @@ export class LoadedCode implements KnownCode {
     if (thing instanceof Item && (meaning === thing || !(owner instanceof Item))) {
       // A task is called, bound and asked; nothing of that changes it.
       if (this.#graph.definitionOf(thing) !== undefined) return use.kind === "write";
-      return mayChange(use, owner instanceof Item ? owner.module : owner.url, thing, this);
+      return mayChange(use, moduleOf(owner), thing, this);
     }
     // Of a package or a namespace that goes somewhere anything may be changed.
     return use.kind !== "read" && use.kind !== "call";
@@ -140,7 +145,7 @@ export class LoadedCode implements KnownCode {
   *#usesOfItem(item: Item): Iterable<readonly [Use, string]> {
     for (const user of this.usersOf(item)) {
       const { owner, resolved: { meaning, use } } = user;
-      const url = owner instanceof Item ? owner.module : owner.url;
+      const url = moduleOf(owner);
       if ((owner === item && use.atLoad) || !this.runsAtLoad(user)) continue;
       // By a namespace that goes somewhere anything may be done with it.
       yield [meaning === item ? use : { ...ANYTHING, name: use.name }, url];
@@ -150,8 +155,8 @@ export class LoadedCode implements KnownCode {
   /** Whether anybody looks at members of a function. */
   hasMembers(item: Item): boolean {
     const known = this.#hasMembers.get(item) ??
-      this.usersOf(item).some(({ resolved: { use: { path: [name] } } }) =>
-        name !== undefined && !OWN_MEMBERS.has(name)
+      this.usersOf(item).some(({ owner, resolved: { use } }) =>
+        looksAtMembers(use, moduleOf(owner), this)
       );
     this.#hasMembers.set(item, known);
     return known;
@@ -188,13 +193,22 @@ export class LoadedCode implements KnownCode {
 
   #note(item: Item): void {
     if (this.runs(item)) this.#starting.add(item);
-    if (this.#graph.codeOf(item).imports.length > 0) this.#importing.add(item);
+    const { evaluates, imports } = this.#graph.codeOf(item);
+    if (imports.length > 0) this.#importing.add(item);
+    if (evaluates) this.#noteAnything(item);
     for (const resolved of this.#resolve(item)) this.#noteUse(item, resolved);
     // What is declared anew is changed.
     for (const { item: first, start } of item.redeclared) {
       const use: Use = { name: "", start, path: [], kind: "write", atLoad: true };
       this.#noteUser(first, { owner: item, resolved: { meaning: first, use, label: "" } });
     }
+  }
+
+  /** What is made of a text may do anything with its module, and with what is there everywhere. */
+  #noteAnything(item: Item): void {
+    const meaning = { whole: this.#graph.module(item.module) };
+    this.#noteUse(item, { meaning, use: ANYTHING, label: "" });
+    this.globals.push({ owner: item, resolved: { meaning: undefined, use: ANYTHING, label: "" } });
   }
 
   #noteUse(owner: Owner, resolved: ResolvedUse): void {
@@ -279,6 +293,10 @@ export class LoadedCode implements KnownCode {
     }
     return this.modules.size > before;
   }
+}
+
+function moduleOf(owner: Owner): string {
+  return owner instanceof Item ? owner.module : owner.url;
 }
 
 /** Whether code is a statement. */

@@ -265,7 +265,9 @@ class Divider implements ModuleItems {
       ? nodeAt(expression, "argument")
       : expression;
     if (awaited?.type === "ImportExpression") this.#addLateImport(awaited);
-    if (typeof node.directive !== "string") this.#addStatement(node, isIfMain(expression));
+    // A module is strict whatever it says; a script is only if it says so.
+    if (typeof node.directive === "string" && !this.#parsed.script) return;
+    this.#addStatement(node, isIfMain(expression));
   }
 
   /** What is imported by a statement of its own is wanted for what happens. */

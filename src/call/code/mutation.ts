@@ -2,14 +2,17 @@ import type { Item } from "./module_items.ts";
 import {
   CONSTANT,
   elementsOf,
+  isAccessor,
   isAllConstant,
   isConstant,
   isContainer,
+  isConversion,
   type IsGlobal,
   partOf,
   type Shape,
 } from "./shape.ts";
 import {
+  ANY,
   childrenOf,
   isFunctionNode,
   memberName,
@@ -118,6 +121,26 @@ export function mayChange(use: Use, module: string, item: Item, code: KnownCode)
   return use.kind === "call" || change.mayChange(use, module, code.shapeOf(item), 0);
 }
 
+/** What each function has. */
+const OWN_MEMBERS = names("length name");
+
+/** Tells whether what is done with a function may look at what is kept in its members. */
+export function looksAtMembers(use: Use, module: string, code: KnownCode, depth = 0): boolean {
+  const { argument, kind, method, path: [name] } = use;
+  if (name !== undefined) return !OWN_MEMBERS.has(name);
+  if (kind === "method") return method !== undefined && !OF_FUNCTIONS.has(method);
+  if (argument === undefined) return false;
+  const { callee, index } = argument;
+  const item = code.find(module, callee.name, callee.path);
+  if (item === "global") return callee.name === "Object" || callee.name === "Reflect";
+  if (item === undefined || !item.isFunction || depth >= DEEPEST) return false;
+  const { parameters, usesArguments } = code.usesOf(item);
+  return usesArguments || item.hasPatterns ||
+    (parameters.get(index) ?? []).some((inner) =>
+      looksAtMembers(inner, item.module, code, depth + 1)
+    );
+}
+
 /** Nobody sees what is kept in members of a function that nobody looks at. */
 function mayChangeFunction(use: Use, module: string, item: Item, code: KnownCode): boolean {
   const { kind, path, method = "" } = use;
@@ -182,7 +205,7 @@ class Change {
     const part = partOf(shape, use.path, this.#isGlobal);
     switch (use.kind) {
       case "read":
-        return false;
+        return this.#runsOwnCode(shape, use.path);
       case "call":
         // What somebody has put into it may have been made to change anything.
         return depth > 0 && !isAllConstant(part);
@@ -200,6 +223,29 @@ class Change {
           (inner, module) => this.mayChange(inner, module, part, depth + 1),
         );
     }
+  }
+
+  /** Whether code of an object runs when somebody looks at a part of it, and may change the object. */
+  #runsOwnCode(shape: Shape, path: readonly string[]): boolean {
+    let part = shape;
+    for (const name of path) {
+      const isMeant = (member: SyntaxNode) =>
+        isAccessor(member) && (name === ANY || nameAt(member, "key") === name);
+      if (this.#mayRun(part, isMeant)) return true;
+      part = partOf(part, [name], this.#isGlobal);
+    }
+    return this.#mayRun(part, isConversion);
+  }
+
+  /** Whether something has members, such as accessors, that may change it. */
+  #mayRun(part: Shape, isMeant: (member: SyntaxNode) => boolean): boolean {
+    return part !== undefined && part.nodes.some((node) => {
+      const { members, module } = this.#membersOf(node) ?? { members: [], module: this.#home };
+      const change = new Change(module, this.#code);
+      return members.some((member) =>
+        isMeant(member) && !change.#isQuietMethod(nameAt(member, "key"), members, new Set(), true)
+      );
+    });
   }
 
   /** Whether something may change a class: its instances are others. */
@@ -244,7 +290,9 @@ class Change {
   }
 
   #isPure(name: string, { argument }: Use, part: Shape): boolean {
-    if (name.startsWith("Math.") || PURE.has(name)) return true;
+    if (name.startsWith("Math.") || PURE.has(name)) {
+      return !this.#mayRun(part, (member) => isAccessor(member) || isConversion(member));
+    }
     if (COPYING.has(name)) return this.isContainer(part, []);
     if (!PURE_AND_GIVING.has(name) || argument === undefined) return false;
     return (argument.count === 1 && !argument.escapes) ||
@@ -336,14 +384,21 @@ class Change {
     return this.#isQuietMethod(name, members, new Set());
   }
 
-  #isQuietMethod(name: string, members: readonly SyntaxNode[], seen: Set<string>): boolean {
+  /** Whether a method changes nothing, nor lets others do so who get what it returns. */
+  #isQuietMethod(
+    name: string,
+    members: readonly SyntaxNode[],
+    seen: Set<string>,
+    isOnlyLookedAt = false,
+  ): boolean {
     if (seen.has(name)) return true;
     seen.add(name);
     const found = members.filter((member) => nameAt(member, "key") === name);
     const method = found.length === 1 ? found[0] : undefined;
     const fn = method && nodeAt(method, "value");
     if (fn?.type !== "FunctionExpression" || method?.computed === true) return false;
-    const { ofThis, unknowable, usesArguments } = readUses([fn], () => false);
+    const bodies = isOnlyLookedAt ? [fn] : [];
+    const { ofThis, unknowable, usesArguments } = readUses([fn], () => false, bodies);
     return unknowable.length === 0 && !usesArguments && ofThis.every((use) => {
       const { kind, path, method = "" } = use;
       // An accessor may do anything.

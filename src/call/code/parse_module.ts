@@ -1,7 +1,6 @@
-import { stripTypeScriptTypes } from "node:module";
 import { createSha256 } from "../../base/sha256.ts";
 import { parseModule as parse } from "../acorn.ts";
-import { findSpecifiers, type FoundSpecifier } from "../specifiers.ts";
+import { findSpecifiers, type FoundSpecifier, stripTypes } from "../specifiers.ts";
 import { isNode, isTooDeep, nodesAt, type SyntaxNode } from "./syntax.ts";
 
 /** The language of a module. */
@@ -66,7 +65,7 @@ function tryParse(
   script: boolean,
 ): ParsedModule | undefined {
   try {
-    const text = mode === "none" ? original : stripTypeScriptTypes(original, { mode });
+    const text = mode === "none" ? original : stripTypes(original, mode);
     const program: unknown = parse(text, script);
     if (!isNode(program)) return undefined;
     const body = nodesAt(program, "body");

@@ -6,7 +6,8 @@ import { Item } from "./module_items.ts";
 import type { Meaning, ModuleGraph, ResolvedUse } from "./module_graph.ts";
 import type { LoadedModule, OpaqueModule } from "./read_source.ts";
 import { UnknownVersionError } from "./resolver.ts";
-import { digestSyntax, literalText, nameAt, nodeAt, nodesAt, type SyntaxNode } from "./syntax.ts";
+import { digestSyntax, type SyntaxNode } from "./syntax.ts";
+import { hasNoCode, nameOfTask } from "./task_options.ts";
 import { type CodeUses, readUses } from "./uses.ts";
 
 /** What is counted of a task's code. */
@@ -61,7 +62,7 @@ type Edge = readonly [label: string, to: CodeNode | string];
  * @param index The modules.
  * @param module The module of the task.
  * @param fn The function as the engine has it.
- * @param options What counts, and what the function is called, if it is a method.
+ * @param options What counts, and what the task is called, and its function, if that is a method.
  * @throws {MissingModuleError} When a module is needed that was not loaded.
  */
 export function reachCode(
@@ -77,6 +78,8 @@ export function reachCode(
 interface ReachOptions {
   /** What counts. */
   readonly extent: Extent;
+  /** What the task is called. */
+  readonly name: string;
   /** What the function is called, if it is the method of a class. */
   readonly method: string | undefined;
 }
@@ -104,14 +107,14 @@ class Reach {
     index: CodeIndex,
     module: LoadedModule,
     fn: SyntaxNode,
-    { extent, method }: ReachOptions,
+    { extent, name, method }: ReachOptions,
   ) {
     this.#index = index;
     this.#graph = index.graph;
     this.#module = module;
     this.#fn = fn;
     this.#extent = extent;
-    this.#found = index.functionsOf(module).find(fn, method);
+    this.#found = index.functionsOf(module).find(fn, name, method);
     const node = this.#found?.node;
     const body: TaskBody = {
       item: this.#found?.item,
@@ -390,32 +393,6 @@ class Reach {
     for (const [label, digest] of packages) parts.push({ label, digest });
     return parts;
   }
-}
-
-function hasNoCode(options: SyntaxNode | undefined): boolean {
-  return isPlain(options) && optionOf(options, "code")?.value === "none";
-}
-
-/** The name of a task; nothing where only its options, or what its function is, would tell. */
-function nameOfTask(fn: SyntaxNode, options: SyntaxNode | undefined): string | undefined {
-  const named = options && optionOf(options, "name");
-  if (named !== undefined) return literalText(named);
-  const own = fn.type === "Identifier" ? nameAt(fn, "name") : nameAt(fn, "id");
-  return (options === undefined || isPlain(options)) && own !== "" ? own : undefined;
-}
-
-/** Whether all options are written out. */
-function isPlain(options: SyntaxNode | undefined): options is SyntaxNode {
-  return options?.type === "ObjectExpression" &&
-    nodesAt(options, "properties").every(({ type, computed }) =>
-      type === "Property" && computed !== true
-    );
-}
-
-function optionOf(options: SyntaxNode, name: string): SyntaxNode | undefined {
-  const properties = nodesAt(options, "properties");
-  const found = properties.findLast((property) => nameAt(property, "key") === name);
-  return found && nodeAt(found, "value");
 }
 
 function moduleOf(node: CodeNode): string | undefined {

@@ -72,7 +72,13 @@ export async function readModule(
   const { pathname } = new URL(url);
   if (options.type !== undefined || (DATA.test(pathname) && !url.includes("#"))) {
     const specifiers = await readWasm(bytes);
-    return { ...own, kind: "opaque", digest: digest(bytes), specifiers, compiled: false };
+    return {
+      ...own,
+      kind: "opaque",
+      digest: digest(bytes, options.type),
+      specifiers,
+      compiled: false,
+    };
   }
   const text = new TextDecoder().decode(bytes);
   const parsed = parseModule(text, language, pathname);
@@ -150,6 +156,9 @@ async function readWasm(bytes: Uint8Array<ArrayBuffer>): Promise<FoundSpecifier[
   }
 }
 
-function digest(bytes: Uint8Array): string {
-  return createSha256().update(bytes).digest("hex");
+/** What the bytes of JSON say is another thing as a text. */
+function digest(bytes: Uint8Array, type = "json"): string {
+  const hash = createSha256();
+  if (type !== "json") hash.update(`${type}\n`);
+  return hash.update(bytes).digest("hex");
 }

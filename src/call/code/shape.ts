@@ -65,6 +65,21 @@ function containerName(node: SyntaxNode, isGlobal: IsGlobal): string {
   return CONTAINERS.test(name) && isGlobal(name) ? name : "";
 }
 
+const CONVERSIONS = new Set(["toJSON", "toString", "valueOf"]);
+
+/** Whether a member is called by no name: to make a number or a text of the object. */
+export function isConversion(member: SyntaxNode): boolean {
+  const key = nodeAt(member, "key");
+  return member.computed === true
+    ? key !== undefined && memberPath(key)?.path[0] === "toPrimitive"
+    : CONVERSIONS.has(nameAt(member, "key"));
+}
+
+/** Whether a member is called when it is looked at, or written. */
+export function isAccessor({ kind }: SyntaxNode): boolean {
+  return kind === "get" || kind === "set";
+}
+
 /** The part of a value that a path leads to. */
 export function partOf(shape: Shape, path: readonly string[], isGlobal: IsGlobal): Shape {
   let part: Shape = shape && { ...shape, nodes: shape.nodes.map((node) => unwrap(node, isGlobal)) };

@@ -49,6 +49,8 @@ export interface CodeUses {
   readonly started: readonly string[];
   /** What of it nobody can follow, such as `eval`. */
   readonly unknowable: readonly string[];
+  /** Whether it has the engine make code of texts. */
+  readonly evaluates: boolean;
   /** Whether it uses the `this`, `super` or `new.target` of who is around it. */
   readonly usesThis: boolean;
   /** What it does with its own `this`, if it is a function that has one. */
@@ -65,15 +67,21 @@ export type IsDefinition = (name: string, path: readonly string[]) => boolean;
  *
  * @param nodes The piece.
  * @param isDefinition Tells the calls of `task()`.
+ * @param bodies Functions whose results are only looked at.
  */
 export function readUses(
   nodes: readonly (SyntaxNode | undefined)[],
   isDefinition: IsDefinition,
+  bodies: readonly SyntaxNode[] = [],
 ): CodeUses {
-  const reader = new UseReader(isDefinition);
+  const reader = new UseReader(isDefinition, bodies);
   for (const node of nodes) if (node !== undefined) reader.readPiece(node);
   return reader.finish();
 }
+
+/** What makes code of texts. */
+const EVAL = "eval()";
+const NEW_FUNCTION = "new Function()";
 
 interface NameScope {
   readonly names: ReadonlySet<string>;
@@ -90,7 +98,7 @@ class UseReader {
   readonly #unknowable = new Set<string>();
   readonly #ancestors: SyntaxNode[] = [];
   /** The functions that are the bodies of tasks: what they return is data. */
-  readonly #bodies = new Set<SyntaxNode>();
+  readonly #bodies: Set<SyntaxNode>;
   /** Where the parameters of the function that the piece is are bound, and their names. */
   #own: { readonly scope: NameScope | undefined; readonly names: readonly string[] } | undefined;
   #scope: NameScope | undefined;
@@ -101,8 +109,9 @@ class UseReader {
   #thisDepth = 0;
   #usesThis = false;
 
-  constructor(isDefinition: IsDefinition) {
+  constructor(isDefinition: IsDefinition, bodies: readonly SyntaxNode[]) {
     this.#isDefinition = isDefinition;
+    this.#bodies = new Set(bodies);
   }
 
   readPiece(node: SyntaxNode): void {
@@ -118,6 +127,7 @@ class UseReader {
       imports: this.#imports,
       started: this.#started,
       unknowable: [...this.#unknowable],
+      evaluates: this.#unknowable.has(EVAL) || this.#unknowable.has(NEW_FUNCTION),
       usesThis: this.#usesThis,
       ofThis: this.#ofThis,
       usesArguments: this.#parameters.has(-1),
@@ -288,7 +298,7 @@ class UseReader {
   }
 
   #noteCallee(name: string, args: readonly (SyntaxNode | undefined)[]): void {
-    if (name === "Function") this.#unknowable.add("new Function()");
+    if (name === "Function") this.#unknowable.add(NEW_FUNCTION);
     // What requires is known by its name.
     const around = this.#ancestors.at(-1);
     if (name === "createRequire" && (around === undefined || nameAt(around, "id") !== "require")) {
@@ -353,7 +363,7 @@ class UseReader {
     const scope = this.#scopeOf(name);
     const isOwn = scope !== undefined && scope === this.#own?.scope;
     if (scope !== undefined && !isOwn) return;
-    if (name === "eval") this.#unknowable.add("eval()");
+    if (name === "eval") this.#unknowable.add(EVAL);
     const { argument, ...place } = classify(node, this.#ancestors, this.#bodies);
     const use: Use = {
       ...{ name, start: node.start, ...place, atLoad: !this.#deferred },

@@ -15,6 +15,8 @@ import { FileHandle } from "../file/file_handle.ts";
 import { filesOfStore, fromGraph } from "./graph_reader.ts";
 import { toGraph } from "./graph_writer.ts";
 
+export { decodePlain, isPlain } from "./cbor.ts";
+
 /** A large array that a value refers to is not there. */
 export class MissingPartError extends QuiverError {
   override name = "MissingPartError";

@@ -1,5 +1,4 @@
-import type { Hash } from "node:crypto";
-import { createSha256 } from "../../base/sha256.ts";
+import { createSha256, type Sha256 } from "../../base/sha256.ts";
 import type { Digest } from "../value.ts";
 
 const FIRST_BYTES = 4096;
@@ -43,7 +42,7 @@ export class ByteSink {
   #bytes = new Uint8Array(FIRST_BYTES);
   #view = new DataView(this.#bytes.buffer);
   #end = 0;
-  #hash: Hash | undefined;
+  #hash: Sha256 | undefined;
   #flushed = 0;
   #held = 0;
   #limit = Infinity;

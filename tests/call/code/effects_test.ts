@@ -487,6 +487,60 @@ const MODULES: readonly Modules[] = [
     ),
     "side.ts": `export const z = 1; ${code}`,
   }, { "side.ts": `export const z = 1; ${code.replace("2", "3")}` }]),
+  ...[
+    ["what is loaded before and after a change", "const k = s.n; export const helper = () => k;"],
+    [
+      "what asks for something before and after a change",
+      "const read = () => s.n; const k = read(); export const helper = () => k;",
+    ],
+    [
+      "what is made before and after a change",
+      "class Reader { n = s.n; } const k = new Reader(); export const helper = () => k.n;",
+    ],
+  ].map(([what = "", text]): Modules => [what, {
+    "tasks.ts": toTasks(`import { z } from "./set.ts"; import { helper } from "./helper.ts"; [z];`),
+    "helper.ts": `import { s } from "./state.ts"; ${text}`,
+    "set.ts": `import { s } from "./state.ts"; s.n = 2; export const z = 1;`,
+    "state.ts": "export const s = { n: 1 };",
+  }, {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts"; import { z } from "./set.ts"; [z];`),
+  }]),
+  ["what is loaded before and after a change, by a function that another module uses, too", {
+    "tasks.ts": toTasks(
+      `import { first } from "./first.ts"; import { z } from "./set.ts"; import { second } from "./second.ts";
+      const helper = () => [first, second]; [z];`,
+    ),
+    "first.ts": `import { read } from "./read.ts"; export const first = read();`,
+    "second.ts": `import { read } from "./read.ts"; export const second = read();`,
+    "read.ts": `import { s } from "./state.ts"; export const read = () => s.n;`,
+    "set.ts": `import { s } from "./state.ts"; s.n = 2; export const z = 1;`,
+    "state.ts": "export const s = { n: 1 };",
+  }, {
+    "tasks.ts": toTasks(
+      `import { first } from "./first.ts"; import { second } from "./second.ts"; import { z } from "./set.ts";
+      const helper = () => [first, second]; [z];`,
+    ),
+  }],
+  ["what is not there yet", {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
+    "helper.ts": "var a = b ?? 0; var b = 1; export const helper = () => a;",
+  }, { "helper.ts": "var b = 1; var a = b ?? 0; export const helper = () => a;" }],
+  ["what is not there yet, by a function", {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
+    "helper.ts":
+      "var a = f(); var b = 1; function f() { return b; } export const helper = () => a;",
+  }, {
+    "helper.ts":
+      "var b = 1; var a = f(); function f() { return b; } export const helper = () => a;",
+  }],
+  ["what is not there yet, of a circular module", {
+    "tasks.ts": toTasks(`import { helper } from "./helper.ts"; import { b } from "./b.ts"; [b];`),
+    "helper.ts":
+      `import { b } from "./b.ts"; export var a = 1; export const helper = () => [a, b];`,
+    "b.ts": `import { a } from "./helper.ts"; export const b = a ?? 0;`,
+  }, {
+    "tasks.ts": toTasks(`import { b } from "./b.ts"; import { helper } from "./helper.ts"; [b];`),
+  }],
   ["an import map's target", {
     "tasks.ts": toTasks(`import { helper } from "./helper.ts";`),
     "helper.ts": `export { a as helper } from "./a.ts";`,

@@ -154,7 +154,56 @@ const OTHER: readonly Pair[] = [
   ],
 ];
 
+/** A function whose member only another one looks at. */
+const TAGGED = "function tag() {} const read = (f) => f.k; export const helper = () => read(tag);";
+const COUNTER =
+  "class Counter { n = 1; get next() { return this.n++; } valueOf() { return this.n++; } " +
+  "toJSON() { return this.n++; } } const counter = new Counter(); " +
+  "export const helper = () => counter.n;";
+
+const LOOKS: readonly Pair[] = [
+  ...[
+    "Object.assign(tag, { k: 2 });",
+    "Object.defineProperty(tag, 'k', { value: 2 });",
+    "const other = tag; other.k = 2;",
+    "[tag].forEach((f) => { f.k = 2; });",
+    "((f) => { f.k = 2; })(tag);",
+  ].map((code) =>
+    edit(`a function that is given to who looks at its members: ${code}`, TAGGED, code)
+  ),
+  edit(
+    "a method that a function got later",
+    "function tag() {} export const helper = () => tag.run();",
+    "Object.assign(tag, { run: () => 2 });",
+  ),
+  ...["if (counter.next) return;", "+counter;", "`${counter}`;", "JSON.stringify(counter);"].map(
+    (code): Pair => [
+      `an object that changes itself: ${code}`,
+      `${COUNTER} function setup() { ${code} } setup();`,
+      `${COUNTER} function setup() { ${code.replace("return;", "")} ${code} } setup();`,
+    ],
+  ),
+  ...["eval('n = 2');", "new Function('globalThis.n = 2')();", "(0, eval)('globalThis.n = 2');"]
+    .map((code) =>
+      edit(
+        `what a text says that is run: ${code}`,
+        "let n = 1; export const helper = () => n;",
+        code,
+      )
+    ),
+];
+
 const SAME: readonly Pair[] = [
+  edit(
+    "an object whose method changes nothing",
+    "class Rate { n = 1; valueOf() { return this.n; } } const rate = new Rate(); export const helper = () => rate.n;",
+    "return +rate * 2;",
+  ),
+  edit(
+    "a function that is given to one which only calls it",
+    "function tag() {} const run = (f) => f(); export const helper = () => run(tag);",
+    "return [tag, 2];",
+  ),
   edit("elements that are only looked at", ITEMS, "return items.map((i) => i.k * 2);"),
   edit("elements whose members are constant", ITEMS, "return items.map((i) => [i.k, 2]);"),
   edit("a list that is only looked at", NUMBERS, "return list.map((x, i) => x + i * 2);"),
@@ -204,7 +253,7 @@ const SAME: readonly Pair[] = [
   ]),
 ];
 
-for (const [what, before, after] of OTHER) {
+for (const [what, before, after] of [...OTHER, ...LOOKS]) {
   Deno.test(`codeParts() counts what changes ${what}`, async () => {
     assertNotEquals(
       await digestOf({ "tasks.ts": TASKS, "helper.ts": before }),

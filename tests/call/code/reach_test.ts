@@ -87,6 +87,34 @@ const CASES: Readonly<Record<string, Case>> = {
         export const simulate = make(7);`,
     }],
   },
+  "a function made elsewhere, beside a task with one that is written alike": {
+    fn: "(x) => helper(x)",
+    files: {
+      "tasks.ts": `import { task } from "${QUIVER}"; import { make } from "./make.ts";
+        const helper = (x: number) => x;
+        export const simulate = task(import.meta, make(), { name: "simulate" });
+        export const other = task(import.meta, FN, { name: "other" });`,
+      "make.ts": "const helper = (x) => x + 1; export const make = () => (x) => helper(x);",
+    },
+    other: [{
+      "make.ts": "const helper = (x) => x + 2; export const make = () => (x) => helper(x);",
+    }],
+  },
+  "a function of two tasks": {
+    fn: "(x) => helper(x)",
+    files: {
+      "tasks.ts": `import { task } from "${QUIVER}"; const helper = (x: number) => x;
+        const unused = 1; const fn = FN;
+        export const other = task(import.meta, fn, { name: "other" });
+        export const simulate = task(import.meta, fn, { name: "simulate" });`,
+    },
+    same: [{
+      "tasks.ts": `import { task } from "${QUIVER}"; const helper = (x: number) => x;
+        const unused = 2; const fn = FN;
+        export const other = task(import.meta, fn, { name: "other" });
+        export const simulate = task(import.meta, fn, { name: "simulate" });`,
+    }],
+  },
   "a function made in a factory of the main block": {
     fn: "(x) => x * factor",
     files: {
@@ -350,6 +378,14 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     other: [{ "helper.ts": "export const a = 1; // comment" }],
   },
+  "as what a file is read": {
+    fn: "function simulate(x) { return data; }",
+    files: {
+      "tasks.ts": toTasks(`import data from "./data.json" with { type: "json" };`),
+      "data.json": "[1]",
+    },
+    other: [{ "tasks.ts": toTasks(`import data from "./data.json" with { type: "text" };`) }],
+  },
   "a script of Node's": {
     fn: "function simulate(x) { return script.f(x); }",
     files: {
@@ -360,6 +396,7 @@ const CASES: Readonly<Record<string, Case>> = {
     other: [
       { "g.cjs": "exports.g = (x) => -x;" },
       { "script.cjs": `const { g } = require("./g.cjs"); exports.f = (x) => -g(x);` },
+      { "g.cjs": `"use strict"; exports.g = (x) => x;` },
     ],
   },
   "createRequire": {
