@@ -57,7 +57,8 @@ export async function keepFailure(
   try {
     if (failures === undefined) {
       warn(
-        `Cannot keep the failure of "${name}": its cache keeps none; use a bag or a memory cache`,
+        `Cannot keep the failure of "${name}": its cache keeps none, as its stores have no ` +
+          "`failures`; use others, or set `keepFailures: false`",
         undefined,
         false,
       );

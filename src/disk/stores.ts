@@ -249,7 +249,7 @@ export interface SweepOptions {
    * @default {1}
    */
   readonly share?: number;
-  /** Whether everything is rewritten, also what holds nothing unwanted. */
+  /** Whether all space is given back, for which everything may be rewritten. */
   readonly full?: boolean;
 }
 
