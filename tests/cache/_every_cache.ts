@@ -7,6 +7,7 @@ import {
   type OwnCalls,
   type OwnStores,
 } from "@quiver/quiver/caches";
+import { CLOCK_LAG } from "../../src/disk/file_clock.ts";
 
 /** Stores of one's own, in Maps, with all that they may have; they answer at once, or later. */
 export function createOwnStores(
@@ -37,9 +38,11 @@ export function createOwnStores(
   };
 }
 
-/** Waits for a moment that a clock of milliseconds tells from this one. */
-export async function nextMillisecond(): Promise<void> {
-  for (const now = Date.now(); Date.now() < now + 2;) await new Promise((next) => setTimeout(next));
+/** Waits for a moment that each clock tells from this one, also that of files. */
+export async function untilLater(): Promise<void> {
+  for (const now = Date.now(); Date.now() <= now + CLOCK_LAG;) {
+    await new Promise((next) => setTimeout(next, 1));
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { cacheScope, createMemoryCache, openBag, task } from "@quiver/quiver";
 import { Cache } from "../../src/cache/cache.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
-import { nextMillisecond, withEveryCache } from "./_every_cache.ts";
+import { untilLater, withEveryCache } from "./_every_cache.ts";
 
 const fill = task(import.meta, (n: number, size: number) => new Float64Array(size).fill(n), {
   name: "gc fill",
@@ -56,7 +56,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       const orphan = await cache.putValue({ lonely: new Uint8Array(9000), deep: [[{ x: 1 }]] });
       assertEquals((await cache.gc()).values, 0, "everything is young");
       assertEquals(await cache.evict(await pack.digest(1, block)), true);
-      await nextMillisecond();
+      await untilLater();
       // The orphan with its part, the result of the call; the block is shared, and 1 is not: it is
       // an argument of this call only, as are no others.
       const { values, bytes } = await cache.gc({ gracePeriod: 0 });
@@ -66,7 +66,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       assertEquals(await pack.contains(1, block), false);
       assertEquals((await pack.load(2, block)).block, block);
       assertEquals(await cache.evict({}), 2);
-      await nextMillisecond();
+      await untilLater();
       // In a bag the block stays for a moment, as it was put a second time just now.
       assertGreater((await cache.gc({ gracePeriod: 0 })).values, 1);
       assertEquals(await Array.fromAsync(cache.records()), []);
