@@ -204,7 +204,9 @@ export async function cacheScope<T>(
   fn: () => T | Promise<T>,
 ): Promise<T> {
   const opened = isOpened(options) ? options : await openNamed(options);
-  const scope = deriveScope(await findOuter(opened), opened);
+  const outer = findOuter(opened);
+  // The function is called at once where nothing has to be opened.
+  const scope = deriveScope(outer instanceof Promise ? await outer : outer, opened);
   await using _own = options.workers === undefined ? undefined : scope.workers;
   return await ambient.run(scope, fn);
 }

@@ -111,6 +111,8 @@ export interface RememberedCall {
 export interface BodyOptions extends Pick<ComputeOptions, "refuse"> {
   /** Whether the body may change its arguments, and gets some of its own: those sent to a worker are. */
   readonly copies?: boolean;
+  /** Whether it may have to run again, with the same arguments. */
+  readonly again?: boolean;
   /** What was noted of the call, where its body runs elsewhere: asked once that has ended. */
   readonly noted?: () => CallNotes | undefined;
 }
@@ -443,8 +445,8 @@ async function computeMissed(
         call,
         leased,
         notes,
-        compute: (body, { copies = false, refuse, noted } = {}) => {
-          const take = copies ? toTake(call, ready.frozen) : undefined;
+        compute: (body, { copies = false, again = false, refuse, noted } = {}) => {
+          const take = copies ? toTake(call, ready.frozen, again) : undefined;
           const toMetadata = () => toNotedMetadata(scope, mergeNotes(notes, noted?.()));
           const compute = (collection?: Collection) =>
             (leased ? computeLeased : computeUnleased)(
@@ -631,10 +633,11 @@ const COPIED_AT_ONCE = 2 ** 23;
 function toTake(
   call: KeyedCall,
   frozen: FrozenArguments | undefined,
+  again: boolean,
 ): (() => OwnArguments) | undefined {
   if (frozen === undefined) return undefined;
   const take = () => {
-    const { values, parts } = frozen.own(call.address.name);
+    const { values, parts } = frozen.own(call.address.name, again);
     return { values: withGiven(call, values, frozen), parts };
   };
   if (frozen.sharedBytes > COPIED_AT_ONCE) return take;
