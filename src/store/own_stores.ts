@@ -5,7 +5,7 @@ import { toFailure } from "../disk/failure_log.ts";
 import { NewestFailures } from "../disk/newest_failures.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
-import { referencesOf } from "../value/codec/references.ts";
+import { neededParts } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, EncodedValue, Found, Payload } from "../value/value.ts";
 import { freezeData, MemoryLeases } from "./memory_stores.ts";
 import type {
@@ -200,7 +200,7 @@ class OwnValueStore implements ValueStore {
     const parts = new Set<Digest>();
     for (const digest of live) {
       const payload = await this.#read(digest);
-      if (payload !== undefined) { for (const part of toParts(payload)) parts.add(part); }
+      if (payload !== undefined) { for (const part of neededParts(payload)) parts.add(part); }
     }
     return parts;
   }
@@ -251,7 +251,9 @@ class OwnValueStore implements ValueStore {
     loaded: Map<Digest, Payload | undefined>,
   ): Promise<Found<unknown>> {
     const payload = loaded.get(digest);
-    const parts = payload === undefined ? [] : toParts(payload);
+    const parts = payload === undefined
+      ? []
+      : neededParts({ ...payload, bytes: payload.bytes.slice() });
     await Promise.all(
       parts.filter((part) => !loaded.has(part))
         .map(async (part) => loaded.set(part, await this.#read(part))),
@@ -270,16 +272,6 @@ class OwnValueStore implements ValueStore {
   reject(digest: Digest): boolean {
     this.#rejected.add(digest);
     return false;
-  }
-}
-
-function toParts(payload: Payload): Digest[] {
-  try {
-    return referencesOf({ ...payload, bytes: payload.bytes.slice() });
-  } catch (error) {
-    // It is found to be a miss when it is decoded.
-    if (error instanceof SyntaxError) return [];
-    throw error;
   }
 }
 

@@ -1,5 +1,5 @@
 import { DeadlineError } from "../base/errors.ts";
-import { GiveUpTimer, sleep } from "../base/abortable.ts";
+import { abortable, type CancelSignal, GiveUpTimer, sleep } from "../base/abortable.ts";
 import type { CallControl } from "../worker/worker.ts";
 import { type CallDemand, type Comforts, delayOf, timesOf } from "./comforts.ts";
 import { RateWindow } from "./rate_window.ts";
@@ -44,46 +44,76 @@ export async function attempt(
   { run, copy }: BodyRunner,
 ): Promise<unknown> {
   const { definition: { name }, scope, status } = ready;
-  const watch = deadline === Infinity ? undefined : () => new Deadline(name, deadline, status);
+  const { rate } = demand ?? {};
+  const pace = demand && rate &&
+    PACES.getOrInsertComputed(demand, () => new Pace(new RateWindow(rate)));
   const warn = ({ message, cause }: { message: string; cause?: unknown }) =>
     scope.warn(message, cause, false);
   for (let tried = 1;; tried++) {
-    if (demand?.rate !== undefined) await begin(demand, demand.rate, status.cancellation);
+    using turn = await pace?.enter(status.cancellation);
+    const late = deadline === Infinity ? undefined : new Deadline(name, deadline, status);
+    const watch: BodyWatch = {
+      control: late ?? status,
+      run(body) {
+        turn?.begin();
+        return late === undefined ? body() : late.run(body);
+      },
+    };
     try {
       const args = ready.remembered === undefined ? copy(ready) : ready.args;
-      return await run({ ...ready, args }, {
-        watch: watch?.(),
-        again: tried <= timesOf(retries),
-      });
+      return await run({ ...ready, args }, { watch, again: tried <= timesOf(retries) });
     } catch (error) {
       const isOver = status.aborted || scope.control?.aborted === true || tried > timesOf(retries);
       if (isOver || !mayRetry(error, retries, warn)) throw noteAttempts(error, tried);
-      await sleep(delayOf(retries, tried), status.cancellation);
     }
+    turn?.[Symbol.dispose]();
+    await sleep(delayOf(retries, tried), status.cancellation);
   }
 }
 
-/** When calls have begun in this isolate, by what their task demands. */
-const RATES = new WeakMap<CallDemand, RateWindow>();
-
-async function begin(
-  demand: CallDemand,
-  rate: NonNullable<CallDemand["rate"]>,
-  signal: Parameters<typeof sleep>[1],
-): Promise<void> {
-  const window = RATES.getOrInsertComputed(demand, () => new RateWindow(rate));
-  for (;;) {
-    const wait = window.wait(performance.now());
-    if (wait === 0) break;
-    await sleep(wait, signal);
-  }
-  window.admit();
-  window.begin(performance.now());
+/** One that was let through. When it is disposed and has not begun, another one may. */
+interface Turn extends Disposable {
+  /** Its body begins. */
+  begin(): void;
 }
+
+/** Lets through as many calls as may begin in this isolate. */
+class Pace {
+  readonly #window: RateWindow;
+  /** Resolved when one has begun, or does not begin. */
+  #changed = Promise.withResolvers<void>();
+
+  constructor(window: RateWindow) {
+    this.#window = window;
+  }
+
+  async enter(signal: CancelSignal): Promise<Turn> {
+    for (;;) {
+      const wait = this.#window.wait(performance.now());
+      if (wait === 0) break;
+      await (wait === Infinity ? abortable(this.#changed.promise, signal) : sleep(wait, signal));
+    }
+    this.#window.admit();
+    let coming = true;
+    const end = (tell: () => void) => {
+      if (!coming) return;
+      coming = false;
+      tell();
+      this.#changed.resolve();
+      this.#changed = Promise.withResolvers();
+    };
+    return {
+      begin: () => end(() => this.#window.begin(performance.now())),
+      [Symbol.dispose]: () => end(() => this.#window.giveBack()),
+    };
+  }
+}
+
+/** By what tasks demand, as none of their executors lets them through. */
+const PACES = new WeakMap<CallDemand, Pace>();
 
 /** Gives a body up when it takes too long; nothing of what it does later counts. */
-class Deadline implements BodyWatch, CallControl {
-  readonly control: CallControl = this;
+class Deadline implements CallControl {
   readonly #name: string;
   readonly #deadline: number;
   readonly #status: CallControl;

@@ -1,8 +1,12 @@
+import { WorkerDiedError } from "../../base/errors.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
 import { delayOf, type RetryOptions, timesOf } from "../../task/comforts.ts";
 import { mayRetry } from "../../task/retries.ts";
 import { isTransferred } from "../../worker/transfer.ts";
 import type { DispatchedCall } from "./call.ts";
+
+/** How many workers may leave one call alone before it fails. */
+const MOST_UNANSWERED = 3;
 
 /** What decides whether calls are run again. */
 export interface RetryDecisionOptions {
@@ -39,4 +43,16 @@ export function decideRetry(
   return mayRetry(error, retries, warn)
     ? { error, delay: delayOf(retries, call.attempt) }
     : undefined;
+}
+
+/**
+ * Notes that one more worker has taken up nothing of a call.
+ *
+ * @returns Why no other one is tried, when there were enough.
+ */
+export function noteUnanswered(call: DispatchedCall): WorkerDiedError | undefined {
+  if (++call.unanswered < MOST_UNANSWERED) return undefined;
+  const reason = `${MOST_UNANSWERED} workers in a row took up nothing: they may be blocked by ` +
+    "what `init`, the module of the task or the call before leaves behind";
+  return new WorkerDiedError(`Cannot run "${call.request.task}": ${reason}`, { reason });
 }
