@@ -80,7 +80,7 @@ export type {
   SkippedDataset,
 } from "./store/exchange/import_datasets.ts";
 export type { BagEntry } from "./store/browse/read_bag.ts";
-export type { OwnCalls, OwnStores, OwnValues } from "./store/own_stores.ts";
+export type { OwnCalls, OwnEntry, OwnStores, OwnValues } from "./store/own_stores.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { VerifyBagOptions } from "./store/verify/run_verify_worker.ts";

@@ -9,12 +9,14 @@ import {
   type StorageStatistics,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
+import { FailureLog } from "../disk/failure_log.ts";
 import { CLOCK_LAG } from "../disk/file_clock.ts";
 import { FileHandles, type FileSystem, ifThere } from "../disk/file_system.ts";
 import { findHorizon } from "../disk/horizon.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../disk/layout.ts";
 import { DiskLeases, type DiskLeasesOptions } from "../disk/leases.ts";
 import type {
+  FailureStore,
   Lease,
   SweepOptions,
   SweepResult,
@@ -52,6 +54,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   readonly mode: "readwrite" | "read";
   readonly values: BagValues;
   readonly calls: CallLog;
+  readonly failures: FailureStore;
   readonly leases: BagLeases;
   readonly sweeper: ValueSweeper = this;
   readonly findsParts = true;
@@ -105,6 +108,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     this.#folding = new BackgroundFold(options.runner, layout);
     this.#pace = new FoldScheduler({ start: () => this.#startFold() });
     this.leases = new BagLeases({ fileSystem, layout, guard, place: layout.root }, this.calls);
+    this.failures = new FailureLog({ fileSystem, guard, path: layout.failures });
     const touches = new Touches(fileSystem, layout);
     this.values = new BagValues({
       guard,

@@ -34,6 +34,8 @@ export const BOUNDARIES = {
   prepared: "cache/prepared_call.ts",
   // Bodies that have a directory of their own.
   isolation: "task/isolation.ts",
+  // Calls of tasks that say how they are made, where no executor makes them.
+  attempts: "task/attempts.ts",
   // Calls that have failed, kept for people.
   failures: "cache/keep_failure.ts",
   // What is collected of calls for their records.

@@ -119,6 +119,8 @@ export interface RecordJudge {
    * @returns Whether it is, at once if possible.
    */
   admits(record: CallRecord): MaybePromise<boolean>;
+  /** Whether the record that was admitted last is to be computed anew all the same. */
+  readonly stale?: boolean;
 }
 
 /**
@@ -209,7 +211,7 @@ export class RecordCheck implements RecordJudge {
   admits(record: CallRecord): MaybePromise<boolean> {
     const admitted = this.#admits(record);
     const note = (admitted: boolean): boolean => {
-      if (!admitted) this.#rejected = record.started;
+      if (!admitted) this.#rejected ??= record.started;
       return admitted;
     };
     return typeof admitted === "boolean" ? note(admitted) : admitted.then(note);
@@ -747,13 +749,52 @@ export class Cache {
   ): MaybePromise<Found<unknown>> {
     if (record === undefined) return { hit: false };
     const admitted = judge === undefined || judge.admits(record);
-    if (admitted === true) return this.#valueOf(record);
-    if (admitted === false) return { hit: false };
-    return admitted.then((admitted) => admitted ? this.#valueOf(record) : { hit: false });
+    return typeof admitted === "boolean"
+      ? this.#decide(record, judge, admitted)
+      : admitted.then((admitted) => this.#decide(record, judge, admitted));
   }
 
-  #valueOf(record: CallRecord): MaybePromise<Found<unknown>> {
-    const found = this.#stores.resultOf?.(record) ?? this.#stores.values.get(record.result);
+  #decide(
+    record: CallRecord,
+    judge: RecordJudge | undefined,
+    admitted: boolean,
+  ): MaybePromise<Found<unknown>> {
+    if (admitted && judge?.stale !== true) return this.#valueOf(record, judge);
+    if (judge !== undefined && this.#stores.calls.findOther !== undefined) {
+      return this.#findBetter(record, judge, admitted);
+    }
+    return admitted ? this.#valueOf(record, judge) : { hit: false };
+  }
+
+  /** Has a record that has expired, or is stale, hide none beneath it that is neither. */
+  async #findBetter(
+    record: CallRecord,
+    judge: RecordJudge,
+    admitted: boolean,
+  ): Promise<Found<unknown>> {
+    const isAdmitted = async (other: CallRecord) =>
+      other.started !== record.started && await judge.admits(other);
+    let stale = false;
+    const isFresh = async (other: CallRecord) => {
+      if (!await isAdmitted(other)) return false;
+      if (judge.stale !== true) return true;
+      stale = true;
+      return false;
+    };
+    const { calls } = this.#stores;
+    const fresh = await calls.findOther?.(record.key, isFresh);
+    if (fresh !== undefined) return this.#valueOf(fresh, judge);
+    // Asked again, so that what was judged last is what is given.
+    if (admitted) return await judge.admits(record) ? this.#valueOf(record, judge) : { hit: false };
+    const other = stale ? await calls.findOther?.(record.key, isAdmitted) : undefined;
+    return other === undefined ? { hit: false } : this.#valueOf(other, judge);
+  }
+
+  #valueOf(record: CallRecord, judge?: RecordJudge): MaybePromise<Found<unknown>> {
+    const { resultOf, values } = this.#stores;
+    const found = resultOf === undefined
+      ? values.get(record.result)
+      : resultOf(record, judge && ((other) => judge.admits(other)));
     return found instanceof Promise ? found.then(toResult) : toResult(found);
   }
 }

@@ -80,7 +80,7 @@ export class CacheConfig {
    * @throws {TypeError} When there is none of that name; the message lists those there are.
    */
   find(name: string | undefined, by?: CacheEntry): CacheEntry {
-    const named = name ?? this.#files.find((file) => file.default !== undefined)?.default;
+    const named = name ?? this.default;
     const action = by === undefined
       ? named === undefined ? "use the default cache" : `use cache "${named}"`
       : `use cache "${named}", which ${by.title} names`;
@@ -96,6 +96,11 @@ export class CacheConfig {
     }
     const title = `"${named}" of "${file.path}"`;
     return toEntry(file.caches[named], { title, file: file.path, name: named });
+  }
+
+  /** The name of the cache that is meant where none is named, if there is one. */
+  get default(): string | undefined {
+    return this.#files.find((file) => file.default !== undefined)?.default;
   }
 
   /** What is collected of calls: as the closest file says that says something. */

@@ -184,7 +184,7 @@ export async function explainCall(
   }
   const record = key === undefined ? undefined : await cache.record(key);
   const known = key !== undefined && await cache.contains(key);
-  const at = record && known ? await call.expiredAt?.(record) : undefined;
+  const at = record && known ? await findExpiry(cache, record, call) : undefined;
   const hit = known && at === undefined;
   const evicted = record === undefined && key !== undefined && await isEvicted(cache, key);
   if (evicted) first.push({ kind: "evicted" });
@@ -200,6 +200,18 @@ export async function explainCall(
   }
   const reasons = [...first, ...await toReasons(cache, nearest, call)];
   return toExplanation({ ...about, hit, nearest }, reasons);
+}
+
+/** When the result has expired; nothing where another one beneath it has not. */
+async function findExpiry(
+  { stores: { calls } }: Cache,
+  record: CallRecord,
+  { expiredAt }: ExplainedCall,
+): Promise<number | undefined> {
+  const at = await expiredAt?.(record);
+  if (at === undefined) return undefined;
+  const isGood = async (other: CallRecord) => await expiredAt?.(other) === undefined;
+  return await calls.findOther?.(record.key, isGood) === undefined ? at : undefined;
 }
 
 /** Whether a module may be another one that has moved: the names of the files are the same. */

@@ -56,8 +56,8 @@ export async function keepFailure(
   const { failures } = cache.stores;
   if (failures === undefined) {
     return warn(
-      `Cannot keep the failure of "${call.address.name}": its cache keeps none; use a bag or a ` +
-        "memory cache",
+      `Cannot keep the failure of "${call.address.name}": its cache keeps none, as its stores have no ` +
+        "`failures`; use others, or set `keepFailures: false`",
       undefined,
       false,
     );

@@ -203,7 +203,12 @@ export function refreshing(cache: Cache): Cache {
  * warned of once, while calls run.
  *
  * Calls that run on workers are remembered from here, as with a cache in memory, and share their work
- * with those of this isolate only. `gc()` cannot drop values, as it does not know of them.
+ * with those of this isolate only.
+ *
+ * `gc()` drops values where `values` has `delete()` and `entries()`; it reads each value that is wanted,
+ * for what that consists of. Other isolates and processes that store meanwhile are known to it by when
+ * they have put a value only: the grace period is to be longer than any of their calls. Failures are kept
+ * where there are `failures`.
  *
  * Check stores of your own with `checkStores()` of `@quiver/quiver/testing`.
  *
@@ -237,18 +242,24 @@ export function refreshing(cache: Cache): Cache {
  * ```
  */
 export function createCache(stores: OwnStores): Cache {
-  for (const [name, { allows, says }] of Object.entries(STORE_RULES)) {
+  const { delete: drop, entries }: Partial<OwnStores["values"]> = Object(Object(stores).values);
+  const sweeps = drop !== undefined || entries !== undefined;
+  const rules: OptionRules<OwnStores> = {
+    values: withFunctions(sweeps ? ["get", "put", "delete", "entries"] : ["get", "put"]),
+    calls: RECORD_STORE,
+    failures: {
+      ...RECORD_STORE,
+      allows: (store) => store === undefined || RECORD_STORE.allows(store),
+    },
+  };
+  for (const [name, { allows, says }] of Object.entries(rules)) {
     const store: unknown = Object(stores)[name];
     if (!allows(store)) throw new TypeError(`Cannot create a cache${says(name, store)}`);
   }
   return new Cache(toStores(stores));
 }
 
-/** What stores of one's own must be able to do. */
-const STORE_RULES: OptionRules<OwnStores> = {
-  values: withFunctions(["get", "put"]),
-  calls: withFunctions(["get", "put", "delete", "records"]),
-};
+const RECORD_STORE = withFunctions(["get", "put", "delete", "records"]);
 
 function combine(type: LayersDescription["type"], caches: readonly Cache[]): Cache {
   for (const cache of caches) {

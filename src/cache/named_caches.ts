@@ -121,8 +121,23 @@ export interface UseCacheOptions {
 export async function openNamedCache(
   name: string | undefined,
   { from = "." }: UseCacheOptions,
-): Promise<{ readonly cache: Cache; readonly collect?: readonly CollectorName[] }> {
-  const config = new CacheConfig(toPath(from, "look for a configuration"));
+): Promise<NamedCache> {
+  return await openFrom(new CacheConfig(toPath(from, "look for a configuration")), name);
+}
+
+/** The same of the default, where the configuration of the working directory has one. */
+export async function openDefaultCache(): Promise<NamedCache | undefined> {
+  const config = new CacheConfig(".");
+  return config.default === undefined ? undefined : await openFrom(config, config.default);
+}
+
+/** A cache, and what is collected of its calls, if a configuration says so. */
+interface NamedCache {
+  readonly cache: Cache;
+  readonly collect?: readonly CollectorName[];
+}
+
+async function openFrom(config: CacheConfig, name: string | undefined): Promise<NamedCache> {
   const { cache } = await openEntry(config, config.find(name), []);
   const { collectors } = config;
   return { cache, ...(collectors !== undefined && { collect: collectors }) };

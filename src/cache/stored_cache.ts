@@ -73,6 +73,19 @@ export class StoredCache extends Cache implements AsyncDisposable {
     return this.#opened.files.path;
   }
 
+  /**
+   * Drops all values that no record names, as `gc` does, and gives all free space of a database back to the
+   * disk. Others read and write meanwhile.
+   *
+   * @param options How long values are kept that belong to no call.
+   * @returns How many values were dropped, and their bytes.
+   * @throws {QuiverError} When the cache is closed or read-only.
+   */
+  async compact(options: GcOptions = {}): Promise<SweepResult> {
+    const { collectGarbage } = await importLater<typeof import("./tidy.ts")>("calls");
+    return await collectGarbage(this.stores, options, { full: true });
+  }
+
   /** Whether it was closed. */
   get closed(): boolean {
     return this.#closed;
@@ -97,8 +110,8 @@ export class StoredCache extends Cache implements AsyncDisposable {
  * Files are written under another name and then renamed, so that no reader sees half a file. When a
  * call returns, its result survives the death of the process, and with `durability: "power"` also
  * loss of power. A missing or damaged file is a miss, and heals. Many workers and processes use one
- * at the same time, each key is computed once, and a lease dies with its holder. Values are never
- * collected: a bag does that, stores small values faster, and takes less space.
+ * at the same time, each key is computed once, and a lease dies with its holder. A bag stores small
+ * values faster, and takes less space.
  *
  * Requires `--allow-read` and, unless `mode` is `"read"`, `--allow-write` of the directory, and
  * `--allow-read` of Quiver's files.

@@ -14,6 +14,7 @@ import {
 import type { DiskLeases } from "./leases.ts";
 import type {
   CallStore,
+  FailureStore,
   Found,
   Lease,
   MaybePromise,
@@ -33,6 +34,8 @@ export interface DiskStorage extends AsyncDisposable {
   readonly values: DiskValues;
   /** Its records. */
   readonly calls: DiskCalls;
+  /** Which of its calls have failed. */
+  readonly failures: FailureStore;
   /** Who computes what. */
   readonly leases: DiskLeases;
   /** Drops values that no record names; absent when it cannot. */

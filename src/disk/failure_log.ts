@@ -1,9 +1,9 @@
 import type { CallFailure, CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
+import type { CacheGuard } from "./disk_storage.ts";
 import { toCallRecord } from "./disk_stores.ts";
 import {
-  DISK,
   type FileSystem,
   lookAt,
   openShared,
@@ -11,14 +11,8 @@ import {
   replaceFile,
   writeAll,
 } from "./file_system.ts";
-import { likeDirectory } from "./ownership.ts";
+import { FAILURE_LIMITS, type FailureLimits, NewestFailures } from "./newest_failures.ts";
 import type { FailureStore } from "./stores.ts";
-
-/** So many failures are kept, the newest. */
-const MOST_FAILURES = 1000;
-
-/** So many bytes, those of the arguments included that are kept for them. */
-const MOST_BYTES = 2 ** 24;
 
 /** From this size on, in bytes, the file is written anew with what is kept. */
 const MOST_FILE_BYTES = 2 ** 23;
@@ -28,76 +22,14 @@ const LINE_FEED = 0x0a;
 /** What stands where a record has its result. */
 const NO_RESULT = "0".repeat(64);
 
-/** How much is kept. */
-export interface FailureLimits {
-  /** How many failures. */
-  readonly most: number;
-  /** How many bytes they take, with their arguments. */
-  readonly mostBytes: number;
-}
-
-const LIMITS: FailureLimits = { most: MOST_FAILURES, mostBytes: MOST_BYTES };
-
-/** The newest failure of each call, no more than there may be. */
-export class NewestFailures {
-  readonly #limits: FailureLimits;
-  /** A map keeps the order of insertion. */
-  readonly #failures = new Map<Digest, { readonly record: CallRecord; readonly bytes: number }>();
-  #bytes = 0;
-
-  /** Knows none. */
-  constructor(limits: FailureLimits = LIMITS) {
-    this.#limits = limits;
-  }
-
-  /**
-   * Takes one, which is the newest.
-   *
-   * @param bytes What it takes without its arguments.
-   */
-  put(record: CallRecord, bytes: number): void {
-    this.delete(record.key);
-    const all = bytes + (record.failure?.bytes ?? 0);
-    this.#failures.set(record.key, { record, bytes: all });
-    this.#bytes += all;
-    const { most, mostBytes } = this.#limits;
-    for (const key of this.#failures.keys()) {
-      if (this.#failures.size <= most && this.#bytes <= mostBytes) return;
-      this.delete(key);
-    }
-  }
-
-  /** Forgets one, and tells whether it was known. */
-  delete(key: Digest): boolean {
-    this.#bytes -= this.#failures.get(key)?.bytes ?? 0;
-    return this.#failures.delete(key);
-  }
-
-  /** Finds one. */
-  get(key: Digest): CallRecord | undefined {
-    return this.#failures.get(key)?.record;
-  }
-
-  /** All, the oldest first. */
-  records(): CallRecord[] {
-    return Array.from(this.#failures.values(), ({ record }) => record);
-  }
-}
-
 /** Options of {@linkcode FailureLog}. */
 interface FailureLogOptions {
-  /** The directory of the bag. */
-  readonly root: string;
   /** Where the lines are. */
   readonly path: string;
-  /** Whether lines may be added. */
-  readonly writable: boolean;
-  /**
-   * What it stands on.
-   *
-   * @default {DISK}
-   */
-  readonly fileSystem?: FileSystem;
+  /** Says what may be done. */
+  readonly guard: CacheGuard;
+  /** The seam. */
+  readonly fileSystem: FileSystem;
   /** How much is kept; by default 1000 failures of 16 MiB. */
   readonly limits?: FailureLimits;
   /**
@@ -109,7 +41,7 @@ interface FailureLogOptions {
 }
 
 /**
- * The failures of calls, in a file of the bag's directory: a checked line for each, and for each that is
+ * The failures of calls, in a file of the directory of a bag or file cache: a checked line for each, and for each that is
  * forgotten. `FORMAT.md` specifies it ("failures.jsonl"). They are for people: what is damaged or missing
  * costs no call anything.
  */
@@ -124,22 +56,22 @@ export class FailureLog implements FailureStore {
   /** Opens nothing yet. */
   constructor(options: FailureLogOptions) {
     this.#options = options;
-    const { fileSystem = DISK, root, writable, limits } = options;
-    this.#fileSystem = writable ? likeDirectory(fileSystem, root) : fileSystem;
-    this.#newest = new NewestFailures(limits);
+    this.#fileSystem = options.fileSystem;
+    this.#newest = new NewestFailures(options.limits);
   }
 
   /** As the interface says. */
   put(record: CallRecord): void {
-    const { key, result: _, ...fields } = record;
-    this.#append(encodeLine("failed", key, JSON.stringify(fields).slice(1, -1)));
-    this.seen.add(key);
-    const { limits = LIMITS } = this.#options;
+    this.#options.guard.checkWritable("keep a failure in");
+    this.#append(encodeFailure(record));
+    this.seen.add(record.key);
+    const { limits = FAILURE_LIMITS } = this.#options;
     if (this.seen.size > 2 * limits.most) this.#follow();
   }
 
   /** As the interface says. */
   delete(key: Digest): boolean {
+    this.#options.guard.checkWritable("forget a failure of");
     this.seen.delete(key);
     if (this.get(key) === undefined) return false;
     this.#append(encodeLine("cleared", key));
@@ -167,16 +99,14 @@ export class FailureLog implements FailureStore {
 
   /** What somebody adds meanwhile is lost: it is one of very many. */
   #compact(path: string): void {
-    const lines = this.records().map(({ key, result: _, ...fields }) =>
-      encodeLine("failed", key, JSON.stringify(fields).slice(1, -1))
-    );
-    replaceFile(this.#fileSystem, path, lines);
+    replaceFile(this.#fileSystem, path, this.records().map(encodeFailure));
     this.#read = { ino: -1, length: 0 };
   }
 
   /** Reads what is new, or all where the file is another one. */
   #follow(): void {
-    const { path, limits } = this.#options;
+    const { guard, path, limits } = this.#options;
+    guard.checkOpen("read from");
     const info = lookAt(path);
     const ino = info?.ino ?? 0;
     const size = info?.size ?? 0;
@@ -204,13 +134,34 @@ export class FailureLog implements FailureStore {
   }
 
   #take(line: Uint8Array): void {
-    const { failed, cleared, ...fields } = decodeCheckedLine(line) ?? {};
-    if (typeof cleared === "string") this.#newest.delete(cleared);
-    const record = toCallRecord({ ...fields, key: failed, result: NO_RESULT });
-    if (record === undefined || !isFailure(record.failure)) return;
-    this.#newest.put({ ...record, result: "" }, line.length);
+    const content = decodeCheckedLine(line) ?? {};
+    if (typeof content.cleared === "string") this.#newest.delete(content.cleared);
+    const record = toFailure(content);
+    if (record === undefined) return;
+    this.#newest.put(record, line.length);
     this.seen.add(record.key);
   }
+}
+
+/**
+ * Makes a line of a failure, which ends with a line feed.
+ *
+ * @param record The record of the call, with its failure.
+ */
+export function encodeFailure({ key, result: _, ...fields }: CallRecord): Uint8Array<ArrayBuffer> {
+  return encodeLine("failed", key, JSON.stringify(fields).slice(1, -1));
+}
+
+/**
+ * Makes a failure of what a checked line says, in which another program may have written anything.
+ *
+ * @returns The record of the call, or `undefined` where it is none.
+ */
+export function toFailure(
+  { failed, ...fields }: Readonly<Record<string, unknown>>,
+): CallRecord | undefined {
+  const record = toCallRecord({ ...fields, key: failed, result: NO_RESULT });
+  return isFailure(record?.failure) ? { ...record, result: "" } : undefined;
 }
 
 function encodeLine(

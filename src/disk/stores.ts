@@ -51,6 +51,9 @@ export interface ValueStore {
   reject?(digest: Digest): boolean;
 }
 
+/** Tells whether a record is one that is looked for. */
+export type IsWanted = (record: CallRecord) => MaybePromise<boolean>;
+
 /** Told where a record lies that is passed over as it is damaged. */
 export type TellDamaged = (where: string) => void;
 
@@ -71,6 +74,15 @@ export interface CallStore {
    * @returns The record, or `undefined`.
    */
   get(key: Digest): MaybePromise<CallRecord | undefined>;
+  /**
+   * Finds another record of a key than the one that `get` gives, which may have expired; absent where there
+   * is one at most.
+   *
+   * @param key The key of the call.
+   * @param isWanted Tells whether it is looked for.
+   * @returns The first that is, or `undefined`.
+   */
+  findOther?(key: Digest, isWanted: IsWanted): Promise<CallRecord | undefined>;
   /**
    * Forgets a call. Its values stay until they are collected.
    *
@@ -249,7 +261,7 @@ export interface SweepOptions {
    * @default {1}
    */
   readonly share?: number;
-  /** Whether everything is rewritten, also what holds nothing unwanted. */
+  /** Whether all space is given back, for which everything may be rewritten. */
   readonly full?: boolean;
 }
 

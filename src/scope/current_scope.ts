@@ -165,7 +165,9 @@ export function runInScope<T>(scope: Scope, fn: () => T): T {
 export interface CacheScopeOptions extends Omit<ScopeOptions, "cache"> {
   /**
    * Where calls are remembered: a cache, or the name of one that the configuration has, as for
-   * `useCache`, which stays open when the scope ends; `undefined` (given as such) means: not at all.
+   * `useCache`, which stays open when the scope ends; `undefined` (given as such) means: not at all. Where
+   * it is left out and there is no scope around, that is the `default` of the configuration, if there is
+   * one.
    */
   cache?: Cache | string | undefined;
 }
@@ -201,7 +203,10 @@ export async function cacheScope<T>(
   options: CacheScopeOptions,
   fn: () => T | Promise<T>,
 ): Promise<T> {
-  const scope = deriveScope(currentScope(), isOpened(options) ? options : await openNamed(options));
+  const opened = isOpened(options) ? options : await openNamed(options);
+  const outer = findOuter(opened);
+  // The function is called at once where nothing has to be opened.
+  const scope = deriveScope(outer instanceof Promise ? await outer : outer, opened);
   await using _own = options.workers === undefined ? undefined : scope.workers;
   return await ambient.run(scope, fn);
 }
@@ -209,6 +214,23 @@ export async function cacheScope<T>(
 function isOpened(options: CacheScopeOptions): options is CacheScopeOptions & ScopeOptions {
   checkIsOptions("open a scope", options);
   return typeof options.cache !== "string";
+}
+
+/** The scope around; the outermost has the default cache of the configuration, if this program may read it. */
+function findOuter(options: ScopeOptions): Scope | Promise<Scope> {
+  const outer = currentScope();
+  const isOutermost = outer === (ambient.getDefault() ?? BASE) && outer.cache === undefined;
+  return isOutermost && !("cache" in options) && mayRead(".") ? withDefaultCache(outer) : outer;
+}
+
+function mayRead(path: string): boolean {
+  return Deno.permissions.querySync({ name: "read", path }).state === "granted";
+}
+
+async function withDefaultCache(outer: Scope): Promise<Scope> {
+  const { openDefaultCache } = await importLater<NamedCaches>("named");
+  const named = await openDefaultCache();
+  return named === undefined ? outer : deriveScope(outer, named);
 }
 
 async function openNamed({ cache, ...options }: CacheScopeOptions): Promise<ScopeOptions> {

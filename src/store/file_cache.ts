@@ -9,6 +9,7 @@ import {
   type CacheSettings,
 } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
+import { FailureLog } from "../disk/failure_log.ts";
 import { readFileClock } from "../disk/file_clock.ts";
 import {
   DISK,
@@ -62,6 +63,7 @@ function createStorage(
     mode,
     values,
     calls: new FileCalls({ ...options, path: `${path}/calls`, readClock }),
+    failures: new FailureLog({ fileSystem, guard, path: `${path}/failures.jsonl` }),
     leases,
     sweeper: values,
     close,
@@ -78,6 +80,7 @@ function createStorage(
 //                            when it was last put
 //   calls/<2 hex>/<62 hex>.json  one record each, named by its key: a line as in the call log of a
 //                            bag (`checked_line.ts`)
+//   failures.jsonl           the newest failures of calls, as in a bag; there once one was kept
 //   leases/<key>             who is computing what
 //   leases/sweep.lock        held shared by who puts a value, alone by who removes values
 //   unfinished/…             files that are being written; renamed when they are whole

@@ -1,4 +1,4 @@
-import type { RecordPlan } from "../call/call_query.ts";
+import { endOf, type RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { LateModule } from "../base/lazy_import.ts";
 import { toArrayPart } from "../value/array_part.ts";
@@ -10,6 +10,7 @@ import type {
   CallFeed,
   CallStore,
   Found,
+  IsWanted,
   LayersDescription,
   Lease,
   LeaseStore,
@@ -55,8 +56,10 @@ export function stackStores(layers: readonly Stores[]): Stores {
     namers: namersOf(top),
     ...(readOnly !== undefined && { readOnly }),
     statistics: () => count(layers),
-    resultOf: (record) =>
-      withPieces(firstHit(readLayer(top, record), () => rescue(record, layers)), layers, top),
+    resultOf(record, isWanted = ANY) {
+      const read = () => top.resultOf?.(record, NONE) ?? readValue(top, record.result);
+      return withPieces(firstHit(read, () => rescue(record, layers, isWanted)), layers, top);
+    },
     ...describe("stack", layers),
   };
 }
@@ -77,9 +80,9 @@ export function unionStores(layers: readonly Stores[]): Stores {
     ...uniteFailures(layers),
     readOnly: true,
     statistics: () => count(layers),
-    resultOf: ({ key, result }) => {
-      const find = async () => (await findCall(key, layers))?.found ?? MISS;
-      return withPieces(firstHit(values.get(result), find), layers);
+    resultOf({ key, result }, isWanted = ANY) {
+      const find = async () => (await findCall(key, layers, isWanted))?.found ?? MISS;
+      return withPieces(firstHit(() => values.get(result), find), layers);
     },
     ...describe(layers.length === 1 ? "readOnly" : "union", layers),
   };
@@ -87,11 +90,31 @@ export function unionStores(layers: readonly Stores[]): Stores {
 
 /** Looks on where a layer has nothing, or bytes that are no value. */
 function firstHit(
-  found: MaybePromise<Found<unknown>>,
+  ask: () => MaybePromise<Found<unknown>>,
   next: () => MaybePromise<Found<unknown>>,
 ): MaybePromise<Found<unknown>> {
-  if (found instanceof Promise) return found.then((found) => found.hit ? found : next());
-  return found.hit ? found : next();
+  return firstKnown(ask, ({ hit }) => hit, next);
+}
+
+/** Asks the next where one does not know, or cannot tell: its error is told of where none of them knows. */
+function firstKnown<T>(
+  ask: () => MaybePromise<T>,
+  isKnown: (answer: T) => boolean,
+  next: () => MaybePromise<T>,
+): MaybePromise<T> {
+  const look = (answer: T): MaybePromise<T> => isKnown(answer) ? answer : next();
+  const goOn = async (error: unknown): Promise<T> => {
+    const answer = await next();
+    if (isKnown(answer)) return answer;
+    throw error;
+  };
+  try {
+    const answer = ask();
+    if (!(answer instanceof Promise)) return isKnown(answer) ? answer : next();
+    return answer.then(look, goOn);
+  } catch (error) {
+    return goOn(error);
+  }
 }
 
 /**
@@ -157,11 +180,6 @@ function readValue({ values }: Stores, digest: Digest): MaybePromise<Found<unkno
   }
 }
 
-/** Reads the result of a call, as its record names it. */
-function readLayer(layer: Stores, record: CallRecord): MaybePromise<Found<unknown>> {
-  return layer.resultOf?.(record) ?? readValue(layer, record.result);
-}
-
 /** A call whose result is there. */
 interface KnownCall {
   readonly record: CallRecord;
@@ -170,16 +188,26 @@ interface KnownCall {
   readonly found: Found<unknown> & { readonly hit: true };
 }
 
+/** Any record counts, or none. */
+const [ANY, NONE]: readonly [IsWanted, IsWanted] = [() => true, () => false];
+
 /** Finds a call with its result: each layer may have computed another one for itself. */
-async function findCall(key: Digest, layers: readonly Stores[]): Promise<KnownCall | undefined> {
+async function findCall(
+  key: Digest,
+  layers: readonly Stores[],
+  isWanted: IsWanted,
+): Promise<KnownCall | undefined> {
   for (const stores of layers) {
-    const record = await stores.calls.get(key);
-    if (record === undefined) continue;
-    const found = await readValue(stores, record.result);
-    if (found.hit) return { record, stores, found };
+    let found = MISS;
+    const isThere = async (record: CallRecord) => {
+      if (await isWanted(record)) found = await readValue(stores, record.result);
+      return found.hit;
+    };
+    const first = await stores.calls.get(key);
+    if (first === undefined) continue;
     // The first of its layers that has the record need not be the one that has the value.
-    const inner = stores.resultOf && stores.layers && await findCall(key, stores.layers);
-    if (inner !== undefined) return inner;
+    const record = await isThere(first) ? first : await stores.calls.findOther?.(key, isThere);
+    if (record !== undefined && found.hit) return { record, stores, found };
   }
   return undefined;
 }
@@ -187,15 +215,21 @@ async function findCall(key: Digest, layers: readonly Stores[]): Promise<KnownCa
 /**
  * Gives the result of a call of which the first layer has the record and has lost the value, and gives
  * the first layer back what it has lost.
+ *
+ * @param isWanted Tells which other result of the call would do.
  */
-async function rescue(record: CallRecord, layers: readonly Stores[]): Promise<Found<unknown>> {
+async function rescue(
+  record: CallRecord,
+  layers: readonly Stores[],
+  isWanted: IsWanted,
+): Promise<Found<unknown>> {
   const [top, ...others] = layers;
   if (top === undefined) return MISS;
   const below = unionStores(others);
   const same = await below.values.get(record.result);
   const known = same.hit
     ? { record, stores: below, found: same }
-    : await findCall(record.key, others);
+    : await findCall(record.key, layers, isWanted);
   if (known === undefined || top.readOnly === true) return known?.found ?? MISS;
   try {
     const { copyCall, copyValues } = COPYING.loaded ?? await COPYING.load();
@@ -243,7 +277,7 @@ function layerValues(
   const get = (digest: Digest, index: number): MaybePromise<Found<unknown>> => {
     const layer = layers[index];
     if (layer === undefined) return { hit: false };
-    return firstHit(readValue(layer, digest), () => get(digest, index + 1));
+    return firstHit(() => readValue(layer, digest), () => get(digest, index + 1));
   };
   return {
     put,
@@ -258,19 +292,41 @@ function uniteCalls(layers: readonly Stores[]): CallStore {
   const get = (key: Digest, index: number): MaybePromise<CallRecord | undefined> => {
     const layer = layers[index];
     if (layer === undefined) return undefined;
-    const record = layer.calls.get(key);
-    const next = (record: CallRecord | undefined) => record ?? get(key, index + 1);
-    return record instanceof Promise ? record.then(next) : next(record);
+    return firstKnown(() => layer.calls.get(key), isRecord, () => get(key, index + 1));
   };
   const only = layers.length === 1 ? layers[0]?.calls : undefined;
   return {
     put: refuse("record a call in"),
     get: (key) => get(key, 0),
+    findOther: (key, isWanted) => findOtherIn(layers, key, isWanted),
     ...(only?.count && { count: only.count.bind(only) }),
     delete: refuse("forget a call of"),
     isForgotten: (key) => isForgottenIn(layers, key),
     records: (damaged, plan) => eachOnce(layers, damaged, plan),
   };
+}
+
+function isRecord(record: CallRecord | undefined): boolean {
+  return record !== undefined;
+}
+
+async function findOtherIn(
+  layers: readonly Stores[],
+  key: Digest,
+  isWanted: IsWanted,
+): Promise<CallRecord | undefined> {
+  for (const { calls } of layers) {
+    try {
+      const record = await calls.get(key);
+      if (record === undefined) continue;
+      if (await isWanted(record)) return record;
+      const other = await calls.findOther?.(key, isWanted);
+      if (other !== undefined) return other;
+    } catch {
+      // Whoever asked has a record, and goes on without this layer.
+    }
+  }
+  return undefined;
 }
 
 async function isForgottenIn(layers: readonly Stores[], key: Digest): Promise<boolean> {
@@ -296,9 +352,16 @@ class StackedCalls implements CallStore {
   }
 
   get(key: Digest): MaybePromise<CallRecord | undefined> {
-    const record = this.#top.calls.get(key);
-    if (record instanceof Promise) return record.then((record) => record ?? this.#fetch(key));
-    return record ?? this.#fetch(key);
+    return firstKnown(() => this.#top.calls.get(key), isRecord, () => this.#fetch(key));
+  }
+
+  /** As the interface says; what is newer than what the first has is copied into it. */
+  async findOther(key: Digest, isWanted: IsWanted): Promise<CallRecord | undefined> {
+    const other = await findOtherIn(this.#layers, key, isWanted);
+    if (other === undefined) return undefined;
+    const known = await this.#top.calls.get(key);
+    if (known === undefined || endOf(known) < endOf(other)) await this.#copy(other);
+    return other;
   }
 
   #fetch(key: Digest): Promise<CallRecord | undefined> {
@@ -311,14 +374,18 @@ class StackedCalls implements CallStore {
 
   async #copyUp(key: Digest): Promise<CallRecord | undefined> {
     const record = await this.#below.calls.get(key);
-    if (record === undefined || this.#top.readOnly === true) return record;
+    if (record !== undefined) await this.#copy(record);
+    return record;
+  }
+
+  async #copy(record: CallRecord): Promise<void> {
+    if (this.#top.readOnly === true) return;
     try {
       const { copyCall } = COPYING.loaded ?? await COPYING.load();
       await copyCall(record, this.#below, this.#top);
     } catch {
       // The answer is there all the same; the next one who asks copies it, or tries to.
     }
-    return record;
   }
 
   /** Beneath first: when that fails, the call is still known everywhere. */
@@ -386,7 +453,6 @@ function toReset(changes: readonly RecordChange[]): RecordChange[] {
     if (change.type === "put") records.set(change.record.key, change.record);
     else if (change.type === "delete") records.delete(change.key);
   }
-  const endOf = ({ started, duration }: CallRecord) => started + duration;
   const sorted = [...records.values()].sort((a, b) => endOf(a) - endOf(b));
   return [{ type: "reset" }, ...sorted.map((record) => ({ type: "put", record }) as const)];
 }

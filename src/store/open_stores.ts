@@ -5,8 +5,6 @@ import { checkIsOptions } from "../base/check_options.ts";
 import { importLater } from "../base/lazy_import.ts";
 import type { BagOptions, CacheFilesOptions } from "../disk/disk_storage.ts";
 import type { DiskStorage } from "../disk/disk_stores.ts";
-import { FailureLog } from "../disk/failure_log.ts";
-import { toLayout } from "../disk/layout.ts";
 import { LAYERED, mixStores } from "./layered_stores.ts";
 import { limitStores } from "./limited/limited_stores.ts";
 import { MemoryLeases } from "./memory_stores.ts";
@@ -163,14 +161,14 @@ export function createDiskStores(
   files: DiskStorage,
   description: BagDescription | FilesDescription | SqliteDescription,
 ): PromptStores {
-  const { values, calls, leases, sweeper, mode } = files;
+  const { values, calls, failures, leases, sweeper, mode } = files;
   const readOnly = mode === "read";
   return {
     values,
     calls,
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: readOnly ? new MemoryLeases() : leases,
-    ...(description.type === "bag" && { failures: openFailures(files.path, !readOnly) }),
+    failures,
     ...(sweeper !== undefined && { sweeper }),
     readOnly,
     description,
@@ -179,10 +177,6 @@ export function createDiskStores(
       return { ...NO_STATISTICS, ...(storage !== undefined && { storage }) };
     },
   };
-}
-
-function openFailures(root: string, writable: boolean): FailureLog {
-  return new FailureLog({ root, path: toLayout(root).failures, writable });
 }
 
 /** Signs stores, if there are keys. */

@@ -5,6 +5,7 @@ import type {
   CallStore,
   FailureStore,
   Found,
+  IsWanted,
   LeaseStore,
   MaybePromise,
   TellDamaged,
@@ -164,9 +165,10 @@ export interface Stores {
    * Reads the result of a call. Of stores that stand on several others, one may have the record and
    * have lost the value, which another still has; absent where both lie in one place.
    *
+   * @param isWanted Tells which other record of the call may stand in for this one; any, if not given.
    * @returns The result as the caller's own copy, or a miss.
    */
-  readonly resultOf?: (record: CallRecord) => MaybePromise<Found<unknown>>;
+  readonly resultOf?: (record: CallRecord, isWanted?: IsWanted) => MaybePromise<Found<unknown>>;
 }
 
 /** Values that are there at once. */

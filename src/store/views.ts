@@ -4,7 +4,9 @@ import type { Digest } from "../value/value.ts";
 import { showFailures } from "./layered_failures.ts";
 import { unionStores } from "./layered_stores.ts";
 import type {
+  CallFeed,
   CallStore,
+  IsWanted,
   Lease,
   MaybePromise,
   StoreDescription,
@@ -26,9 +28,11 @@ type Shows = (record: CallRecord) => boolean;
  */
 export function filterStores(stores: Stores, query: CallQuery): Stores {
   const { description: _, ...union } = unionStores([stores]);
-  const calls = new ShownCalls(union.calls, toMatcher(query));
+  const shows = toMatcher(query);
+  const calls = new ShownCalls(union.calls, shows);
   const failures = showFailures(union, toFailureMatcher(query));
-  return { ...union, calls, ...failures, ...describe(stores, toData(query)) };
+  const others = only(union, shows);
+  return { ...union, calls, ...others, ...failures, ...describe(stores, toData(query)) };
 }
 
 /**
@@ -44,12 +48,23 @@ export function refreshStores(stores: Stores, since: number): Stores {
   return {
     ...rest,
     calls,
+    // What was computed before stands in for nothing.
+    ...only(stores, () => false),
     // Those of the millisecond in which the view was made are shown, too.
     ...showFailures(stores, ({ started }) => started >= since - 1 - CLOCK_LAG),
     layers: [stores],
     swept: stores.swept ?? [stores],
     namers: stores.namers ?? [stores],
     ...describe(stores, { type: "refreshing", since }),
+  };
+}
+
+/** Has only what is shown stand in for a result that is lost. */
+function only({ resultOf }: Stores, shows: Shows): Pick<Stores, "resultOf"> {
+  if (resultOf === undefined) return {};
+  return {
+    resultOf: (record, isWanted = () => true) =>
+      resultOf(record, (other) => shows(other) && isWanted(other)),
   };
 }
 
@@ -74,6 +89,10 @@ class ShownCalls implements CallStore {
     return record instanceof Promise
       ? record.then((record) => this.#show(record))
       : this.#show(record);
+  }
+
+  async findOther(key: Digest, isWanted: IsWanted): Promise<CallRecord | undefined> {
+    return await this.#calls.findOther?.(key, (record) => this.#shows(record) && isWanted(record));
   }
 
   #show(record: CallRecord | undefined): CallRecord | undefined {
@@ -118,7 +137,12 @@ class RefreshedCalls extends ShownCalls {
     );
     this.#since = since;
     this.#early = early;
+    const follow = calls.follow?.bind(calls);
+    if (follow !== undefined) this.follow = follow;
   }
+
+  /** Limits count all records: all take space. */
+  readonly follow?: () => CallFeed;
 
   override put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
     if (record.started < this.#since) this.#early.add(record.key);

@@ -195,10 +195,11 @@ export class FrozenArguments {
    * Copies what is lent.
    *
    * @param name What the call is named in errors.
+   * @param again Whether they are to be taken again: then all is copied.
    * @throws {ChangedArgumentError} When the caller has changed a buffer meanwhile.
    */
-  own(name: string): OwnArguments {
-    if (this.#sharedBytes === 0) return this;
+  own(name: string, again: boolean = false): OwnArguments {
+    if (this.#sharedBytes === 0 && !again) return this;
     this.refuseMoved(name);
     const parts = new Map<object, EncodedPart>();
     const large = (value: LargeBuffer): object => {

@@ -1,5 +1,5 @@
 import { type Cache, voidCache } from "../cache/cache.ts";
-import { LateModule } from "../base/lazy_import.ts";
+import { importLater, LateModule } from "../base/lazy_import.ts";
 import type { CallChain, CallNotes, Refresh, Scope } from "../scope/scope.ts";
 import {
   findStandIns,
@@ -8,10 +8,12 @@ import {
   hasFuture,
   resolveFutures,
 } from "./call_arguments.ts";
+import type { RunOptions } from "./attempts.ts";
 import { type CallTracker, Future, type OnAbort } from "./future.ts";
 import type { TaskDefinition } from "./definition.ts";
 import type { CallRunner, ReadyCall } from "./remember_call.ts";
 import { runInScope } from "../scope/current_scope.ts";
+import { capture, copyLarge } from "../value/capture.ts";
 import { giveShared, pinShared } from "../value/share.ts";
 import type { Digest } from "../value/value.ts";
 import type { CallControl, ProgressReport } from "../worker/worker.ts";
@@ -134,25 +136,58 @@ export function toAborted<R>(name: string, reason: unknown): Future<R> {
 }
 
 /** Runs the bodies of calls in this isolate. */
-export const IN_THIS_ISOLATE: CallRunner = {
-  run: ({ definition, scope, args, status, remembered, shared }) => {
-    const give = shared === true ? giveShared : (values: readonly unknown[]) => values;
-    if (remembered === undefined) {
-      const given = give(args);
-      status.started();
-      return runBody(definition, scope, given, status);
-    }
-    const { call: { key }, leased, notes } = remembered;
-    const control = new BodyControl(status, scope.control);
-    const body = (values: readonly unknown[]) => {
-      const given = give(values);
-      status.started();
-      return runBody(definition, scope, given, control, { key, leased, notes });
-    };
-    const refuse = () => control.interrupted ? "unfit" : undefined;
-    return remembered.compute(body, { copies: true, refuse });
+export const IN_THIS_ISOLATE: CallRunner = { run: (ready) => runHere(ready) };
+
+/** Does so as their tasks say: how often they are tried, for how long, and how many begin in a time. */
+export const AS_THE_TASK_SAYS: CallRunner = {
+  run: (ready) => {
+    const { comforts } = ready.definition;
+    if (comforts === undefined) return runHere(ready);
+    // Before anything is awaited: a remembered one has its arguments already.
+    const own = ready.remembered === undefined ? { ...ready, args: copyArguments(ready) } : ready;
+    return importLater<Attempts>("attempts").then(({ attempt }) =>
+      attempt(own, comforts, { run: runHere, copy: copyArguments })
+    );
   },
 };
+
+/** Arguments for one that has to wait, as they are now, or for one more attempt. */
+function copyArguments({ args, shared }: ReadyCall): readonly unknown[] {
+  if (shared === true) return args;
+  try {
+    return capture(args, { large: copyLarge, bare: true }).values;
+  } catch {
+    // They cannot be read: the body gets them as they are.
+    return args;
+  }
+}
+
+type Attempts = typeof import("./attempts.ts");
+
+/**
+ * Runs the body of a call in this isolate.
+ *
+ * @returns What it gives, or what the cache makes of that.
+ */
+function runHere(
+  { definition, scope, args, status, remembered, shared }: ReadyCall,
+  { watch, again = false }: RunOptions = {},
+): unknown {
+  const give = shared === true ? giveShared : (values: readonly unknown[]) => values;
+  const own = watch?.control ?? status;
+  const start = (values: readonly unknown[], control: CallControl, running?: RunningCall) => {
+    const given = give(values);
+    status.started();
+    const body = () => runBody(definition, scope, given, control, running);
+    return watch === undefined ? body() : watch.run(body);
+  };
+  if (remembered === undefined) return start(args, own);
+  const { call: { key }, leased, notes } = remembered;
+  const control = new BodyControl(own, scope.control);
+  const refuse = () => control.interrupted ? "unfit" : undefined;
+  const body = (values: readonly unknown[]) => start(values, control, { key, leased, notes });
+  return remembered.compute(body, { copies: true, again, refuse });
+}
 
 /** A call whose body runs, and whose result is remembered. */
 interface RunningCall {

@@ -62,30 +62,35 @@ export interface CallDemand {
   readonly rate?: Readonly<RateOptions> | undefined;
 }
 
-/** The options of a task that say how an executor makes its calls. */
+/**
+ * The options of a task that say how its calls are made: by an executor, and `retries`, `deadline` and
+ * `rate` also where it is called as a function.
+ */
 export interface ComfortOptions {
   /**
-   * How often a call is tried again when it fails, whichever executor runs it: a number, or how; what an
-   * executor's `with()` says goes before.
+   * How often a call is tried again when it fails, whichever executor runs it, or none: a number, or how;
+   * what an executor's `with()` says goes before.
    *
    * @default {what the executor says}
    */
   retries?: number | RetryOptions;
   /**
-   * How long the body may run on an executor, in milliseconds from its start, as the `deadline` of
-   * `executor.with()`, which goes before.
+   * How long the body may run, in milliseconds from its start, as the `deadline` of `executor.with()`,
+   * which goes before. Where it was called as a function, its signal aborts, and nobody can end it.
    *
    * @default {Infinity}
    */
   deadline?: number;
   /**
    * How many of its calls may begin on one executor in any time of that length, attempts counted:
-   * `{ calls: 10, per: 1000 }` for ten a second. The others wait, and no worker with them.
+   * `{ calls: 10, per: 1000 }` for ten a second. The others wait, and no worker with them. Those that are
+   * called as functions in one isolate have a rate of their own together.
    */
   rate?: RateOptions;
   /**
    * Names of limits of the executor that its calls count for while they run, together with those of
-   * other tasks: `["api"]` for `new Executor({ limits: { api: 3 } })`.
+   * other tasks: `["api"]` for `new Executor({ limits: { api: 3 } })`. Where the task is called as a
+   * function, nobody has said how many there may be, and none is counted.
    */
   limits?: readonly string[];
   /**

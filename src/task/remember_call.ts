@@ -100,6 +100,8 @@ export interface RememberedCall {
 export interface BodyOptions extends Pick<ComputeCallOptions, "refuse" | "noted"> {
   /** Whether the body may change its arguments, and gets some of its own: those sent to a worker are. */
   readonly copies?: boolean;
+  /** Whether it may have to run again, with the same arguments. */
+  readonly again?: boolean;
 }
 
 /** Where and how the bodies of calls run. */
@@ -430,9 +432,13 @@ async function computeMissed(
         call,
         leased,
         notes,
-        compute: (body, { copies = false, refuse, noted } = {}) =>
+        compute: (body, { copies = false, again = false, refuse, noted } = {}) =>
           computeCall(cache, { definition, scope, call, leased, notes }, body, {
-            ...{ take: copies ? toTake(call, ready.frozen) : undefined, thorough: copies, noted },
+            ...{
+              take: copies ? toTake(call, ready.frozen, again) : undefined,
+              thorough: copies,
+              noted,
+            },
             refuse: () => refuse?.() ?? refuseOtherCode(ready),
           }),
       };
@@ -549,10 +555,11 @@ const COPIED_AT_ONCE = 2 ** 23;
 function toTake(
   call: KeyedCall,
   frozen: FrozenArguments | undefined,
+  again: boolean,
 ): (() => OwnArguments) | undefined {
   if (frozen === undefined) return undefined;
   const take = () => {
-    const { values, parts } = frozen.own(call.address.name);
+    const { values, parts } = frozen.own(call.address.name, again);
     return { values: withGiven(call, values, frozen), parts };
   };
   if (frozen.sharedBytes > COPIED_AT_ONCE) return take;

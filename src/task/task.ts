@@ -28,7 +28,13 @@ import { digestSymbol } from "../value/symbols.ts";
 import type { Digest } from "../value/value.ts";
 import type { AcceptOptions, AcceptResult } from "./accept.ts";
 import { freezeArguments, hasFuture } from "./call_arguments.ts";
-import { answerCall, type AnswerOptions, IN_THIS_ISOLATE, REMEMBERING } from "./call_task.ts";
+import {
+  answerCall,
+  type AnswerOptions,
+  AS_THE_TASK_SAYS,
+  IN_THIS_ISOLATE,
+  REMEMBERING,
+} from "./call_task.ts";
 import {
   frozenScopeOf,
   noteSource,
@@ -581,7 +587,7 @@ function createCallable(
     return { call: await keyed(args), metadata: toRecordMetadata(scope), warn, outputs };
   };
   const answerHere = (args: readonly unknown[], scope: Scope, options?: AnswerOptions) =>
-    answerCall(definition, args, scope, IN_THIS_ISOLATE, options);
+    answerCall(definition, args, scope, AS_THE_TASK_SAYS, options);
   const helpers = {
     address: definition.address,
     digest: async (...args: unknown[]) => (await keyed(args)).key,

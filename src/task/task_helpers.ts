@@ -9,6 +9,7 @@ import { type Cache, voidCache } from "../cache/cache.ts";
 import { type CallSelection, query } from "../cache/query.ts";
 import { expand } from "../cache/short_digests.ts";
 import type { CallTemplate } from "../call/call_query.ts";
+import type { CallRecord } from "../call/call_record.ts";
 import type { Scope } from "../scope/scope.ts";
 import { capture, copyLarge } from "../value/capture.ts";
 import { digestValue } from "../value/digest/digest_value.ts";
@@ -134,12 +135,20 @@ export async function shelveCall(
   const value = await future;
   const { key } = future;
   const { cache } = scope;
-  const record = key === undefined ? undefined : await cache?.record(key);
-  if (cache !== undefined && record !== undefined) {
-    return new ShelvedResult(name, record.result, { type: "cache", key: record.key, cache, scope });
+  const digest = digestValue(value);
+  if (cache !== undefined && key !== undefined) {
+    // Another result may have taken its place by now, or hide it.
+    const isOf = (record: CallRecord) => record.result === digest;
+    const first = await cache.record(key);
+    const record = first === undefined || isOf(first)
+      ? first
+      : await cache.stores.calls.findOther?.(key, isOf);
+    if (record !== undefined) {
+      return new ShelvedResult(name, digest, { type: "cache", key, cache, scope });
+    }
   }
   // What nobody has stored must not be lost.
-  return new ShelvedResult(name, digestValue(value), { type: "memory", value });
+  return new ShelvedResult(name, digest, { type: "memory", value });
 }
 
 /** Where a shelved result is. */
@@ -183,9 +192,8 @@ class ShelvedResult implements Shelved<unknown> {
   /** The files of a result are put back with its call; another may have taken its place by now. */
   async #find({ key, cache, scope: { warn, outputs } }: Extract<Shelf, { type: "cache" }>) {
     const record = await cache.record(key);
-    return record?.result === this.digest
-      ? await lookUp(cache, { key, values: [] }, { name: this.name, warn, outputs })
-      : await cache.value(this.digest);
+    if (record?.result !== this.digest) return await cache.value(this.digest);
+    return await lookUp(cache, { key, values: [] }, { name: this.name, warn, outputs });
   }
 
   async clear(): Promise<boolean> {

@@ -22,7 +22,8 @@ export type OpenStores = OwnStores & Partial<AsyncDisposable & Disposable>;
 type Check = (stores: OwnStores) => Promise<void>;
 
 /**
- * Lists what stores of one's own must do, to be taken by `createCache()`: register each as a test.
+ * Lists what stores of one's own must do, to be taken by `createCache()`: register each as a test. What
+ * they may leave out is checked where they have it.
  *
  * @param open Opens stores that are empty; they are disposed after each check, if they can be.
  * @returns The checks.
@@ -116,6 +117,62 @@ const CHECKS: { readonly [name: string]: Check } = {
     await values.put(FIRST, Uint8Array.of(1, 2));
     await values.put(FIRST, Uint8Array.of(1, 2));
     checkBytes(await values.get(FIRST), Uint8Array.of(1, 2));
+  },
+
+  "values.entries() tells of all values, how large they are, and when they were put": async ({
+    values,
+  }) => {
+    if (values.entries === undefined) return;
+    const list = async () => {
+      const entries = await Array.fromAsync(values.entries?.() ?? []);
+      return entries.sort((a, b) => a.digest < b.digest ? -1 : 1);
+    };
+    deepStrictEqual(await list(), []);
+    for (const [i, digest] of [FIRST, SECOND].entries()) {
+      await values.put(digest, new Uint8Array(i));
+    }
+    const before = await list();
+    const sizes = before.map(({ digest, bytes }) => [digest, bytes]);
+    deepStrictEqual(sizes, [[FIRST, 0], [SECOND, 1]]);
+    for (const { put } of before) {
+      ok(
+        Math.abs(put - Date.now()) < 60_000,
+        `${put} is no time of now, in milliseconds since 1970`,
+      );
+    }
+    // By a clock of whole milliseconds at least.
+    while (Date.now() <= (before[0]?.put ?? 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await values.put(FIRST, new Uint8Array(0));
+    const [first, second] = await list();
+    ok((first?.put ?? 0) > (before[0]?.put ?? 0), "what is put again was put just now");
+    deepStrictEqual(second, before[1]);
+  },
+
+  "values.delete() forgets a value, and only that": async ({ values }) => {
+    if (values.delete === undefined) return;
+    await values.put(FIRST, Uint8Array.of(1));
+    await values.put(SECOND, Uint8Array.of(2));
+    await values.delete(FIRST);
+    await values.delete(FIRST);
+    deepStrictEqual(await values.get(FIRST), undefined);
+    checkBytes(await values.get(SECOND), Uint8Array.of(2));
+    await values.put(FIRST, Uint8Array.of(3));
+    checkBytes(await values.get(FIRST), Uint8Array.of(3));
+  },
+
+  "failures are kept apart from calls": async ({ calls, failures }) => {
+    if (failures === undefined) return;
+    const failure = { error: { name: "Error", message: "no" }, attempts: 1, bytes: 0 };
+    await failures.put({ ...toRecord(FIRST, ""), failure });
+    deepStrictEqual(await calls.get(FIRST), undefined);
+    deepStrictEqual(await Array.fromAsync(calls.records()), []);
+    await calls.put(toRecord(FIRST, SECOND));
+    deepStrictEqual(toData(await failures.get(FIRST)), { ...toRecord(FIRST, ""), failure });
+    deepStrictEqual((await Array.fromAsync(failures.records())).length, 1);
+    deepStrictEqual([await failures.delete(FIRST), await failures.delete(FIRST)], [true, false]);
+    deepStrictEqual((await calls.get(FIRST))?.result, SECOND);
   },
 
   "calls.get() gives all fields of a record with their types": async ({ calls }) => {

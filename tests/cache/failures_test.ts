@@ -13,8 +13,10 @@ import {
 } from "@quiver/quiver";
 import {
   type CallRecord,
+  createCache,
   filtered,
   openFileCache,
+  openSqliteCache,
   query,
   readOnly,
   refreshing,
@@ -23,9 +25,16 @@ import {
   union,
   where,
 } from "@quiver/quiver/caches";
+import { QuiverError } from "../../src/base/errors.ts";
+import { CacheGuard } from "../../src/disk/disk_storage.ts";
 import { FailureLog } from "../../src/disk/failure_log.ts";
+import { DISK } from "../../src/disk/file_system.ts";
+import type { FailureStore } from "../../src/disk/stores.ts";
+import { SqliteFailures } from "../../src/store/sqlite/sqlite_failures.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
+import { DatabaseSync } from "node:sqlite";
 import { leaveNothing } from "../leave_nothing.ts";
+import { createOwnStores, withEveryCache } from "./_every_cache.ts";
 import { callsIt, dies, needs, throwsAnything, throwsText } from "./testdata/failing_tasks.ts";
 
 leaveNothing();
@@ -118,6 +127,75 @@ Deno.test(
   }),
 );
 
+async function keepsFailures(cache: Cache, folder: string): Promise<void> {
+  await cacheScope({ cache, keepFailures: true }, async () => {
+    await assertRejects(() => needs(`${folder}/file`, OPTIONS), RangeError);
+    await assertRejects(() => throwsText(1, new Uint8Array(10)));
+    const records = await Array.fromAsync(failed(cache));
+    assertEquals(records.map(({ task }) => task), ["needs", "throwsText"]);
+    assertEquals(records[1]?.failure?.error, { name: "string", message: '"no error 1"' });
+    await assertRejects(() => throwsText.reproduce(records[1]?.key ?? ""));
+    await assertRejects(() => needs.reproduce(records[1]?.key ?? ""), TypeError, "throwsText");
+  });
+  assertEquals(await failed(readOnly(cache)).count(), 2);
+}
+
+Deno.test("every kind of cache keeps the failures of calls until they succeed", () =>
+  withFolder((folder) =>
+    withEveryCache(async (cache, kind) => {
+      const file = `${folder}/${kind}.txt`;
+      await keepsFailures(cache, folder);
+      await cacheScope({ cache, keepFailures: true, tags: { run: "monday" } }, async () => {
+        await assertRejects(() => needs(file, OPTIONS), RangeError, "it is missing");
+        const { key } = await query(cache, { state: "failed", tags: { run: "monday" } }).only();
+        assertEquals([key, await cache.record(key)], [
+          await needs.digest(file, OPTIONS),
+          undefined,
+        ]);
+        // A later one of a call takes the place of the one before, and comes last.
+        await assertRejects(() => throwsText(1, new Uint8Array(10)));
+        const tasks = await Array.fromAsync(failed(cache), ({ task }) => task);
+        assertEquals(tasks, ["needs", "needs", "throwsText"], kind);
+        // What is stored for it stays for as long, and no longer.
+        await cache.gc({ gracePeriod: 0 });
+        await assertRejects(() => needs.reproduce(key), RangeError, "it is missing");
+        await Deno.writeTextFile(file, "");
+        assertEquals(await needs.reproduce(key), 2);
+        assertEquals(await failed(cache).count(), 3);
+        assertEquals([await needs(file, OPTIONS), await failed(cache).count()], [2, 2]);
+        assertEquals([await cache.evict(key), await failed(cache).count()], [true, 2]);
+      });
+      assertEquals(await cache.evict({ state: "failed", task: needs }), 1);
+      assertEquals([await failed(cache).evict(), await failed(cache).any()], [1, false]);
+    })
+  ));
+
+Deno.test("file and SQLite caches show the failures that another handle has kept", () =>
+  withFolder(async (folder) => {
+    for (const open of [openFileCache, openSqliteCache] as const) {
+      const path = `${folder}/${open.name}`;
+      const file = `${path}.txt`;
+      await using here = await open(path);
+      await using executor = new Executor({ workerType: "inline" });
+      // In the scope of an executor they are kept without being asked for.
+      await cacheScope(
+        { cache: here },
+        () => assertRejects(() => executor.submit(needs, file, OPTIONS)),
+      );
+      {
+        await using reading = await open(path, { mode: "read" });
+        assertEquals(await failed(reading).count(), 1);
+        await assertRejects(() => failed(reading).evict(), QuiverError, `mode: "read"`);
+        await using there = await open(path);
+        await Deno.writeTextFile(file, "");
+        await cacheScope({ cache: there }, () => needs(file, OPTIONS));
+        for (const cache of [here, there, reading]) assertEquals(await failed(cache).count(), 0);
+      }
+      await here.close();
+      await assertRejects(() => failed(here).count(), QuiverError, "it is closed");
+    }
+  }));
+
 Deno.test(
   "failures are kept here where that is asked for, and not otherwise",
   withBag(async (bag, folder) => {
@@ -128,19 +206,8 @@ Deno.test(
       await assertRejects(() => executor.submit(callsIt, `${folder}/file`));
     });
     assertEquals(await failed(bag).count(), 0);
-    const memory = createMemoryCache();
-    for (const cache of [bag, memory, stack(createMemoryCache(), bag)]) {
-      await cacheScope({ cache, keepFailures: true }, async () => {
-        await assertRejects(() => needs(`${folder}/file`, OPTIONS), RangeError);
-        await assertRejects(() => throwsText(1, new Uint8Array(10)));
-        const records = await Array.fromAsync(failed(cache));
-        assertEquals(records.map(({ task }) => task), ["needs", "throwsText"]);
-        assertEquals(records[1]?.failure?.error, { name: "string", message: '"no error 1"' });
-        await assertRejects(() => throwsText.reproduce(records[1]?.key ?? ""));
-        await assertRejects(() => needs.reproduce(records[1]?.key ?? ""), TypeError, "throwsText");
-      });
-    }
-    assertEquals(await failed(readOnly(memory)).count(), 2);
+    await keepsFailures(bag, folder);
+    await keepsFailures(stack(createMemoryCache(), bag), folder);
     // By task, by tag, and forgotten.
     assertEquals(await query(bag, { state: "failed", task: needs }).count(), 1);
     assertEquals(await query(bag, { state: "failed", tags: { a: 1 } }).count(), 0);
@@ -265,13 +332,17 @@ Deno.test("a cache that keeps no failures says so, and the call fails as it woul
   withFolder(async (folder) => {
     const warnings: QuiverWarning[] = [];
     const onWarning = (warning: QuiverWarning) => void warnings.push(warning);
-    await using cache = await openFileCache(`${folder}/files`);
+    const { failures: _, ...own } = createOwnStores();
+    const cache = createCache(own);
     await cacheScope(
       { cache, keepFailures: true, onWarning },
       () => assertRejects(() => needs(`${folder}/file`, OPTIONS), RangeError),
     );
     assertEquals(warnings.length, 1);
-    assertStringIncludes(warnings[0]?.message ?? "", "its cache keeps none; use a bag");
+    assertStringIncludes(
+      warnings[0]?.message ?? "",
+      "its cache keeps none, as its stores have no `failures`",
+    );
     assertEquals(await failed(cache).count(), 0);
     // Neither is a failure that cannot be written down one of the call's.
     await using bag = await openBag(`${folder}/bag`, { fold: "manual" });
@@ -362,11 +433,16 @@ function toRecord(n: number, bytes = 0): CallRecord {
   };
 }
 
+const ON_DISK = {
+  fileSystem: DISK,
+  guard: new CacheGuard("the cache of this test", "readwrite", "/nowhere"),
+};
+
 Deno.test("FailureLog keeps the newest failures, however many there are", () =>
   withFolder((root) => {
     const path = `${root}/failures.jsonl`;
     const limits = { most: 10, mostBytes: 20_000 };
-    const options = { root, path, writable: true, limits, mostFileBytes: 8000 };
+    const options = { ...ON_DISK, path, limits, mostFileBytes: 8000 };
     const [log, other] = [new FailureLog(options), new FailureLog(options)];
     const numbers = (of: FailureLog) => of.records().map(({ started }) => started);
     let largest = 0;
@@ -394,23 +470,60 @@ Deno.test("FailureLog keeps the newest failures, however many there are", () =>
     return Promise.resolve();
   }));
 
+Deno.test("SqliteFailures and stores of one's own keep the newest failures", async () => {
+  const { failures, ...own } = createOwnStores();
+  const numbers = async (of: FailureStore) => (await of.records()).map(({ started }) => started);
+  const database = new DatabaseSync(":memory:");
+  const sqlite = new SqliteFailures(ON_DISK.guard, database, { most: 10, mostBytes: 20_000 });
+  const mine = createCache({ ...own, failures }).stores.failures;
+  assert(mine !== undefined);
+  for (const [store, most] of [[sqlite, 10], [mine, 1000]] as const) {
+    assertEquals([await numbers(store), await store.delete(toRecord(1).key)], [[], false]);
+    for (let n = 0; n < most + 5; n++) await store.put(toRecord(n));
+    assertEquals(await numbers(store), Array.from({ length: most }, (_, n) => 5 + n));
+    assertEquals([store.seen.size, store.seen.has(toRecord(4).key)], [most, false]);
+    assertEquals([await store.get(toRecord(4).key), (await store.get(toRecord(5).key))?.started], [
+      undefined,
+      5,
+    ]);
+    await store.put(toRecord(most + 6, most === 10 ? 19_500 : 2 ** 24 - 500));
+    assertEquals((await numbers(store)).at(-1), most + 6);
+    assert((await numbers(store)).length < 5, "what is large makes older ones go");
+    assertEquals([
+      await store.delete(toRecord(most + 6).key),
+      store.seen.has(toRecord(most + 6).key),
+    ], [
+      true,
+      false,
+    ]);
+  }
+  // Whatever somebody has made of the rows is passed over.
+  sqlite.put(toRecord(50));
+  sqlite.put(toRecord(51));
+  database.exec(`UPDATE failures SET record = replace(record, 'm 50', 'm 52')`);
+  await failures.put({ ...toRecord(5000), failure: { error: 1 } } as unknown as CallRecord);
+  assertEquals([(await numbers(sqlite)).at(-1), (await numbers(sqlite)).includes(50)], [51, false]);
+  assert(!(await numbers(mine)).includes(5000));
+  database.close();
+});
+
 Deno.test("FailureLog passes over whatever is no failure, and goes on after a removal", () =>
   withFolder((root) => {
     const path = `${root}/failures.jsonl`;
-    const log = new FailureLog({ root, path, writable: true });
+    const log = new FailureLog({ ...ON_DISK, path });
     assertEquals([log.records(), log.delete(toRecord(1).key)], [[], false]);
     log.put(toRecord(1));
     const [line = ""] = Deno.readTextFileSync(path).split("\n").filter(Boolean);
     const damaged = ["", "{", line.replace("m 1", "m 2"), '{"failed":1}', "x".repeat(10_000)];
     Deno.writeTextFileSync(path, damaged.join("\n"), { append: true });
     log.put(toRecord(3));
-    const again = new FailureLog({ root, path, writable: true });
+    const again = new FailureLog({ ...ON_DISK, path });
     assertEquals(again.records(), [toRecord(1), toRecord(3)]);
     // A line that is not finished may be later.
     Deno.writeTextFileSync(path, line.slice(0, 40), { append: true });
     assertEquals(log.records().length, 2);
     // What somebody has made large is not read as a whole.
-    const few = new FailureLog({ root, path, writable: true, mostFileBytes: 1000 });
+    const few = new FailureLog({ ...ON_DISK, path, mostFileBytes: 1000 });
     Deno.writeTextFileSync(path, "\n".repeat(5000), { append: true });
     assertEquals(few.records(), []);
     Deno.removeSync(path);

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertGreater, assertRejects } from "@std/assert"
 import { cacheScope, createMemoryCache, openBag, task } from "@quiver/quiver";
 import { Cache } from "../../src/cache/cache.ts";
 import { createMemoryStores } from "../../src/store/memory_stores.ts";
+import { untilLater, withEveryCache } from "./_every_cache.ts";
 
 const fill = task(import.meta, (n: number, size: number) => new Float64Array(size).fill(n), {
   name: "gc fill",
@@ -11,16 +12,6 @@ const pack = task(import.meta, (n: number, block: Float64Array) => ({ n, block, 
   name: "gc pack",
 });
 const double = task(import.meta, (n: number) => 2 * n, { name: "gc double", version: 1 });
-
-async function withCaches(run: (cache: Cache) => Promise<void>): Promise<void> {
-  await run(createMemoryCache());
-  const path = await Deno.makeTempDir();
-  {
-    await using bag = await openBag(path, { fold: "manual" });
-    await run(bag);
-  }
-  await Deno.remove(path, { recursive: true });
-}
 
 async function measure(path: string): Promise<number> {
   let bytes = 0;
@@ -34,14 +25,14 @@ async function measure(path: string): Promise<number> {
 
 // fleche 42
 Deno.test("Cache.gc() of an empty cache drops nothing", () =>
-  withCaches(async (cache) => {
+  withEveryCache(async (cache) => {
     assertEquals(await cache.gc(), { values: 0, bytes: 0 });
     assertEquals(await cache.gc({ gracePeriod: 0 }), { values: 0, bytes: 0 });
   }));
 
 // fleche 42
 Deno.test("Cache.gc() keeps arguments and results of remembered calls", () =>
-  withCaches((cache) =>
+  withEveryCache((cache) =>
     cacheScope({ cache }, async () => {
       await pack(1, await fill(1, 1000));
       assertEquals(await cache.gc({ gracePeriod: 0 }), { values: 0, bytes: 0 });
@@ -57,7 +48,7 @@ Deno.test("Cache.gc() keeps arguments and results of remembered calls", () =>
 
 // fleche 42
 Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live call shares", () =>
-  withCaches((cache) =>
+  withEveryCache((cache) =>
     cacheScope({ cache }, async () => {
       const block = await fill(2, 1000);
       await pack(1, block);
@@ -65,6 +56,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       const orphan = await cache.putValue({ lonely: new Uint8Array(9000), deep: [[{ x: 1 }]] });
       assertEquals((await cache.gc()).values, 0, "everything is young");
       assertEquals(await cache.evict(await pack.digest(1, block)), true);
+      await untilLater();
       // The orphan with its part, the result of the call; the block is shared, and 1 is not: it is
       // an argument of this call only, as are no others.
       const { values, bytes } = await cache.gc({ gracePeriod: 0 });
@@ -74,6 +66,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
       assertEquals(await pack.contains(1, block), false);
       assertEquals((await pack.load(2, block)).block, block);
       assertEquals(await cache.evict({}), 2);
+      await untilLater();
       // In a bag the block stays for a moment, as it was put a second time just now.
       assertGreater((await cache.gc({ gracePeriod: 0 })).values, 1);
       assertEquals(await Array.fromAsync(cache.records()), []);
@@ -83,7 +76,7 @@ Deno.test("Cache.gc() drops what no call needs, and keeps the part that a live c
   ));
 
 Deno.test("Cache.evict() forgets the calls that match a template", () =>
-  withCaches(async (cache) => {
+  withEveryCache(async (cache) => {
     await cacheScope({ cache, tags: { run: 1 } }, async () => {
       for (const n of [1, 2, 3]) await double(n);
       await cacheScope({ tags: { draft: true } }, () => double(4));
@@ -99,7 +92,7 @@ Deno.test("Cache.evict() forgets the calls that match a template", () =>
   }));
 
 Deno.test("Cache.gc() loses nothing of a call that is in flight", () =>
-  withCaches(async (cache) => {
+  withEveryCache(async (cache) => {
     const started = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<void>();
     const name = `gc slow ${crypto.randomUUID()}`;

@@ -12,9 +12,16 @@ import {
   setDefaultScope,
   task,
   useCache,
+  withTags,
 } from "@quiver/quiver";
 
 const double = task(import.meta, (n: number) => 2 * n, { name: "double" });
+
+const tellsCache = task(
+  import.meta,
+  () => withTags({ inner: true }, () => currentScope().cache !== undefined),
+  { name: "tellsCache" },
+);
 
 /** A folder with configurations, which is the working directory if that is asked for. */
 class Folder implements AsyncDisposable {
@@ -318,6 +325,47 @@ Deno.test("what is wrong with a configuration is said, with what there is, and n
     const made = Array.from(Deno.readDirSync(folder.path), ({ name }) => name);
     assertEquals(made.filter((name) => !["quiver.json", "t"].includes(name)), []);
   }
+});
+
+Deno.test("cacheScope() without a cache has the default one where no scope is around it", async () => {
+  await using folder = new Folder({
+    "quiver.json": caches({ mine: MEMORY }, { default: "mine", collectors: ["git"] }),
+    "none/quiver.json": caches({ mine: MEMORY }),
+    "wrong/quiver.json": caches({}, { default: "gone" }),
+    "broken/quiver.json": "{",
+  });
+  folder.enter();
+  await double(4);
+  const mine = await cacheScope({}, async () => {
+    const { cache, collect } = currentScope();
+    assert(cache !== undefined);
+    assertEquals([collect, await double.contains(4)], [["git"], false]);
+    await double(4);
+    return cache;
+  });
+  await withTags({ run: 7 }, async () => {
+    assertStrictEquals(currentScope().cache, mine);
+    assertEquals(await double.contains(4), true);
+  });
+  // Who says so has none, with all that is beneath; and who has another one keeps it.
+  await cacheScope({ cache: undefined }, async () => {
+    assertEquals(currentScope().cache, undefined);
+    await withTags({ run: 8 }, () => assertEquals(currentScope().cache, undefined));
+  });
+  const other = createMemoryCache();
+  await cacheScope(
+    { cache: other },
+    () => withTags({ run: 9 }, () => assertStrictEquals(currentScope().cache, other)),
+  );
+  await using executor = new Executor({ workerType: "inline" });
+  const inner = cacheScope({ cache: undefined }, () => executor.submit(tellsCache));
+  assertEquals(await inner, false);
+  folder.enter("none");
+  await cacheScope({}, () => assertEquals(currentScope().cache, undefined));
+  folder.enter("wrong");
+  await assertRejects(() => cacheScope({}, () => {}), TypeError, "there is none of that name");
+  folder.enter("broken");
+  await assertRejects(() => withTags({}, () => {}), SyntaxError, "it is no JSON");
 });
 
 Deno.test("no configuration, two in one folder, and names where none can be opened", async () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { DeadlineError, ExecutorShutdownError } from "../../src/base/errors.ts";
 import type { CallDemand } from "../../src/task/comforts.ts";
-import { RateWindow } from "../../src/executor/dispatch/rate_window.ts";
+import { RateWindow } from "../../src/task/rate_window.ts";
 import { settle, Stage } from "./fake_workers.ts";
 
 const API: CallDemand = { limits: ["api"], needs: {} };

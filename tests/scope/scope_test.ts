@@ -42,6 +42,17 @@ Deno.test("cacheScope() inherits what it does not set, also after an await", asy
     }));
 });
 
+Deno.test("cacheScope() calls its function at once", async () => {
+  let called = 0;
+  const scopes = [{ cache: createMemoryCache() }, { cache: undefined }, {
+    cache: undefined,
+    tags: {},
+  }]
+    .map((options) => cacheScope(options, () => void called++));
+  assertEquals(called, 3);
+  await Promise.all(scopes);
+});
+
 Deno.test("cacheScope() keeps concurrent scopes apart", async () => {
   const seen = await Promise.all([1, 2, 3].map((run) =>
     withTags({ run }, async () => {

@@ -1,7 +1,13 @@
 // Contract: what @quiver/quiver/testing offers to the tests of others.
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
-import { type CallRecord, createCache, type OwnStores, readOnly } from "@quiver/quiver/caches";
+import {
+  type CallRecord,
+  createCache,
+  type OwnEntry,
+  type OwnStores,
+  readOnly,
+} from "@quiver/quiver/caches";
 import {
   checkStores,
   expectHit,
@@ -9,6 +15,7 @@ import {
   FakeClock,
   withFreshCache,
 } from "@quiver/quiver/testing";
+import { createOwnStores } from "../cache/_every_cache.ts";
 
 const grow = task(import.meta, (rate: number, years: number = 1) => (1 + rate) ** years, {
   name: "grow",
@@ -20,6 +27,10 @@ const lists = task(import.meta, (n: number) => ({
   numbers: new Float64Array(n).fill(2.5),
   more: [new Uint8Array(n), new Map([[1, undefined]])],
 }), { name: "lists" });
+
+const sums = task(import.meta, (all: { numbers: Float64Array }) => all.numbers[0], {
+  name: "sums",
+});
 
 Deno.test("withFreshCache() begins each test with an empty cache, under its arguments", async () => {
   const seen: unknown[] = [];
@@ -121,6 +132,27 @@ function openSlow() {
 
 for (const { name, run } of checkStores(() => openMaps().stores)) Deno.test(`prompt: ${name}`, run);
 for (const { name, run } of checkStores(() => openSlow().stores)) Deno.test(`slow: ${name}`, run);
+for (const { name, run } of checkStores(() => createOwnStores(true))) {
+  Deno.test(`all: ${name}`, run);
+}
+
+Deno.test("checkStores() finds what is wrong with what stores may leave out", async () => {
+  const { values, calls, failures } = createOwnStores();
+  const put = 1;
+  const wrong: OwnStores[] = [
+    { values, calls, failures: calls },
+    { values: { ...values, delete: () => {} }, calls },
+    { values: { ...values, entries: () => [] }, calls },
+    { values: { ...values, entries: () => [{ digest: "1".repeat(64), bytes: 0, put }] }, calls },
+  ];
+  for (const stores of wrong) {
+    const ends = await Promise.allSettled(
+      checkStores(() => ({ ...createOwnStores(), ...stores })).map(({ run }) => run()),
+    );
+    assert(ends.some(({ status }) => status === "rejected"));
+  }
+  assertEquals(failures === calls, false);
+});
 
 Deno.test("createCache() waits for what is a promise to `await` only", async () => {
   const cache = createCache(openThenables().stores);
@@ -229,13 +261,61 @@ for (const [kind, open] of Object.entries({ prompt: openMaps, slow: openSlow }))
   });
 }
 
+Deno.test("createCache() loses nothing of what is put while its garbage is collected", async () => {
+  for (const isLater of [false, true]) {
+    const own = createOwnStores(isLater);
+    const asked = Promise.withResolvers<void>();
+    const freed = Promise.withResolvers<void>();
+    const dropping: string[] = [];
+    const values: OwnStores["values"] = {
+      ...own.values,
+      async delete(digest) {
+        dropping.push(digest);
+        asked.resolve();
+        await freed.promise;
+        await own.values.delete?.(digest);
+      },
+    };
+    const cache = createCache({ ...own, values });
+    const list = { numbers: new Float64Array(1000).fill(2.5) };
+    const orphans = [await cache.putValue(list), await cache.putValue(["more"])];
+    using clock = new FakeClock();
+    clock.advance(10_000);
+    const collected = cache.gc({ gracePeriod: 1000 });
+    await asked.promise;
+    // One is being dropped, the others are to be.
+    const puts = Promise.all([cache.putValue(list), cache.putValue(["more"])]);
+    freed.resolve();
+    await puts;
+    const { values: dropped } = await collected;
+    assert(dropped >= 1 && dropped === dropping.length);
+    for (const orphan of orphans) assertEquals((await cache.value(orphan)).hit, true, `${isLater}`);
+    clock.advance(10_000);
+    // A part stays for as long as the value does that it is a part of.
+    await cacheScope({ cache, storeArguments: "all" }, () => sums(list));
+    assertEquals(await cache.gc({ gracePeriod: 0 }), { values: 1, bytes: 6 });
+    assertEquals(await cache.value(orphans[0]!), { hit: true, value: list });
+  }
+});
+
 Deno.test("createCache() refuses what has no methods, and cannot collect garbage", async () => {
   const { stores } = openMaps();
   const { values, calls } = stores;
-  const wrong = [undefined, {}, { values }, { values: { get: 1, put: 2 }, calls }, {
-    values,
-    calls: new Map(),
-  }];
+  const wrong = [
+    undefined,
+    {},
+    { values },
+    { values: { get: 1, put: 2 }, calls },
+    {
+      values,
+      calls: new Map(),
+    },
+    { values: { ...values, entries: () => [] }, calls },
+    { values, calls, failures: new Map() },
+    {
+      ...{ values: { ...values, delete: () => {} }, calls },
+    },
+  ];
   for (const given of wrong) {
     assertThrows(
       () => createCache(given as unknown as OwnStores),
@@ -245,6 +325,9 @@ Deno.test("createCache() refuses what has no methods, and cannot collect garbage
   }
   const cache = createCache(stores);
   await assertRejects(() => cache.gc(), TypeError, "cannot drop values");
+  const entries = () => [{ digest: "1".repeat(64), bytes: 0 } as OwnEntry];
+  const vague = createCache({ values: { ...values, delete: () => {}, entries }, calls });
+  await assertRejects(() => vague.gc(), TypeError, "gives no `{ digest, bytes, put }`");
   assertEquals([cache.description, readOnly(cache).readOnly], [undefined, true]);
 });
 

@@ -2,7 +2,7 @@ import { QuiverError } from "../../base/errors.ts";
 import type { CallDemand, Capacity } from "../../task/comforts.ts";
 import type { DispatchedCall } from "./call.ts";
 import { PriorityQueue } from "./queue.ts";
-import { RateWindow } from "./rate_window.ts";
+import { RateWindow } from "../../task/rate_window.ts";
 
 /** What calls wait for beside a worker. */
 export interface AdmissionOptions {

@@ -33,7 +33,8 @@ import { PriorityQueue } from "./queue.ts";
 import { isHookFailure } from "./start_backoff.ts";
 import { countWorkers, type WorkerStatistics } from "./worker_statistics.ts";
 import type { DispatcherCloseOptions, DispatcherOptions } from "./options.ts";
-import { decideRetry, noteAttempts, noteUnanswered } from "./retry.ts";
+import { noteAttempts } from "../../task/retries.ts";
+import { decideRetry, noteUnanswered } from "./retry.ts";
 import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 
 /** So many chunks of items a worker has at most when they are short, the one that it runs included. */

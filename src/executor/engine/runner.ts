@@ -33,7 +33,7 @@ import type { Digest } from "../../value/value.ts";
 import type { CallRequest, Outcome, ValueOrigin } from "../../worker/worker.ts";
 import type { CallOptions } from "../call_options.ts";
 import type { CallObserver, OutcomeListener } from "../dispatch/call.ts";
-import { noteAttempts } from "../dispatch/retry.ts";
+import { noteAttempts } from "../../task/retries.ts";
 import {
   type CallCheck,
   type CallContext,

@@ -23,7 +23,7 @@ import type {
   SentItems,
 } from "../dispatch/call.ts";
 import type { Dispatcher } from "../dispatch/dispatcher.ts";
-import { mayRetry, noteAttempts } from "../dispatch/retry.ts";
+import { mayRetry, noteAttempts } from "../../task/retries.ts";
 import { SLICE } from "../dispatch/item_sharing.ts";
 import { hasOnlyLooked } from "../dispatch/metrics.ts";
 import {

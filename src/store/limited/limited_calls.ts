@@ -4,6 +4,7 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type {
   CallFeed,
+  IsWanted,
   Lease,
   MaybePromise,
   RecordChange,
@@ -80,8 +81,17 @@ export class LimitedCalls {
     return record instanceof Promise ? record.then((one) => this.#use(one)) : this.#use(record);
   }
 
-  #use(record: CallRecord | undefined): CallRecord | undefined {
-    if (record === undefined || this.#isTooOld(record)) return undefined;
+  /** As of any store of calls. */
+  async findOther(key: Digest, isWanted: IsWanted): Promise<CallRecord | undefined> {
+    const isYoung: IsWanted = (record) => !this.#isTooOld(record) && isWanted(record);
+    return this.#use(await this.#stores.calls.findOther?.(key, isYoung));
+  }
+
+  #use(record: CallRecord | undefined): MaybePromise<CallRecord | undefined> {
+    if (record === undefined) return undefined;
+    if (this.#isTooOld(record)) {
+      return this.#stores.calls.findOther && this.findOther(record.key, () => true);
+    }
     if (this.#selection.usesCount) this.#index.use(record.key);
     return record;
   }
@@ -94,8 +104,8 @@ export class LimitedCalls {
    * When a body has ended: now at the latest, though the clock of whoever ran it was ahead. By how much
    * nobody knows, and what is further ahead than calls are kept counts as ended long ago.
    */
-  #endOf({ started, duration }: CallRecord): number {
-    const ended = started + duration;
+  #endOf({ started, duration, wall }: CallRecord): number {
+    const ended = wall ?? started + duration;
     const now = Date.now();
     return ended - now > this.#limits.maxAge ? 0 : Math.min(ended, now);
   }

@@ -36,7 +36,17 @@ export function limitStores(inner: Stores, limits: LimitOptions): Stores {
   const { description: _, ...stores } = inner;
   const description = describe(inner.description, limits);
   const calls = limitCalls(inner, limits);
-  return { ...stores, calls, layers: [inner], ...(description !== undefined && { description }) };
+  const { resultOf } = inner;
+  return {
+    ...stores,
+    calls,
+    layers: [inner],
+    // How old another record of a call is nobody knows here.
+    ...(resultOf !== undefined && limits.maxAge !== undefined && {
+      resultOf: (record) => resultOf(record, () => false),
+    }),
+    ...(description !== undefined && { description }),
+  };
 }
 
 /** Why calls could not be evicted, or their values not be measured; an age is minded by who looks up. */
@@ -84,6 +94,9 @@ function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
   };
   return {
     get: (key) => calls === undefined ? load().then((calls) => calls.get(key)) : calls.get(key),
+    ...(stores.calls.findOther && {
+      findOther: async (key, isWanted) => await (await load()).findOther(key, isWanted),
+    }),
     put: async (record, lease) => await (await load()).put(record, lease),
     delete: async (key) => await (await load()).delete(key),
     isForgotten: (key) => stores.calls.isForgotten?.(key) ?? false,

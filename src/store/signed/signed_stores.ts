@@ -7,6 +7,7 @@ import {
   type CallFeed,
   type CallStore,
   type Found,
+  type IsWanted,
   type Lease,
   type MaybePromise,
   NO_STATISTICS,
@@ -143,6 +144,12 @@ class SignedCalls implements CallStore {
     return record instanceof Promise
       ? record.then((later) => this.#believe(key, later))
       : this.#believe(key, record);
+  }
+
+  async findOther(key: Digest, isWanted: IsWanted): Promise<CallRecord | undefined> {
+    const isBelieved = (record: CallRecord) =>
+      this.#believe(key, record) === undefined ? false : isWanted(record);
+    return await this.#calls.findOther?.(key, isBelieved);
   }
 
   delete(key: Digest): MaybePromise<boolean> {

@@ -26,6 +26,12 @@
  *   digest BLOB PRIMARY KEY,  -- of a value, 32 bytes
  *   at INTEGER NOT NULL       -- when it was last put, in milliseconds since 1970; none: long ago
  * ) STRICT, WITHOUT ROWID;
+ * CREATE TABLE failures (     -- once a failure was kept; the newest of each call, within bounds
+ *   number INTEGER PRIMARY KEY AUTOINCREMENT,
+ *   key TEXT NOT NULL UNIQUE, -- of the call
+ *   record TEXT NOT NULL,     -- JSON, as a line of a bag's `failures.jsonl`
+ *   bytes INTEGER NOT NULL    -- what it takes, with the arguments that are stored for it
+ * ) STRICT;
  * CREATE TABLE changes (      -- once somebody has limited the cache; filled by triggers
  *   number INTEGER PRIMARY KEY AUTOINCREMENT,
  *   key TEXT NOT NULL         -- of a call that was put or forgotten; the last ten thousand
@@ -88,6 +94,13 @@ const TASKS = `
   ALTER TABLE calls ADD COLUMN task INTEGER;
   CREATE INDEX calls_by_task ON calls (task, key);
   COMMIT;
+`;
+
+const FAILURES = `
+  CREATE TABLE IF NOT EXISTS failures (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE,
+    record TEXT NOT NULL, bytes INTEGER NOT NULL
+  ) STRICT;
 `;
 
 /** How many changes are kept for those who follow. */
@@ -315,7 +328,19 @@ export function noteChanges(database: DatabaseSync): void {
   if (!hasTable(database, "changes")) database.exec(CHANGES);
 }
 
-function hasTable(database: DatabaseSync, name: "puts" | "tasks" | "changes"): boolean {
+/** Makes the table of failures, if there is none. */
+export function noteFailures(database: DatabaseSync): void {
+  database.exec(FAILURES);
+}
+
+/** Tells whether there is a table of failures. */
+export function hasFailures(database: DatabaseSync): boolean {
+  return hasTable(database, "failures");
+}
+
+type LateTable = "puts" | "tasks" | "changes" | "failures";
+
+function hasTable(database: DatabaseSync, name: LateTable): boolean {
   const query = `SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '${name}'`;
   return readNumber(database, query) > 0;
 }

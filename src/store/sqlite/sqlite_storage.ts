@@ -27,6 +27,7 @@ import {
   refuse,
 } from "./connection.ts";
 import { SqliteCalls } from "./sqlite_calls.ts";
+import { SqliteFailures } from "./sqlite_failures.ts";
 import { SqliteValues } from "./sqlite_values.ts";
 
 /** @see {@link https://www.sqlite.org/rescode.html#readonly} */
@@ -128,6 +129,7 @@ function createStorage(
     mode,
     values,
     calls: new SqliteCalls(guard, database, path),
+    failures: new SqliteFailures(guard, database),
     leases,
     sweeper: values,
     statistics() {

@@ -93,7 +93,10 @@ export class SqliteValues extends KeyedValues implements ValueSweeper {
   }
 
   /** As the interface says: a value is looked at and dropped in one statement. */
-  async sweep(live: ReadonlySet<Digest>, { horizon }: SweepOptions): Promise<SweepResult> {
+  async sweep(
+    live: ReadonlySet<Digest>,
+    { horizon, full = false }: SweepOptions,
+  ): Promise<SweepResult> {
     const { guard, database } = this.#options;
     let [values, bytes, last] = [0, 0, ""];
     const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0));
@@ -109,7 +112,7 @@ export class SqliteValues extends KeyedValues implements ValueSweeper {
       await pause();
     }
     this.#written.forget.run(KEPT);
-    if (values > 0) await giveBack(database, pause);
+    if (values > 0 || full) await giveBack(database, pause);
     return { values, bytes };
   }
 

@@ -1,4 +1,4 @@
-import type { RateOptions } from "../../task/comforts.ts";
+import type { RateOptions } from "./comforts.ts";
 
 /**
  * How many calls may begin in any time of a length. One that was let through counts from then on, and
