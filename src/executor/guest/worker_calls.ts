@@ -228,7 +228,7 @@ export class WorkerCalls {
       time.begun = performance.now();
     };
     const end = () => {
-      if (time.begun === undefined) return;
+      if (time.begun === undefined || time.ended !== undefined) return;
       time.ended = performance.now();
       control.send(ENDED, undefined);
     };
@@ -241,7 +241,7 @@ export class WorkerCalls {
     context: CallContext,
     runChunk: RunChunk["runChunk"] | undefined,
   ): Promise<Computed> {
-    const { definition, scope, control, args, shared, start } = called;
+    const { definition, scope, control, args, shared, start, end } = called;
     if (runChunk !== undefined && context.chunk !== undefined) {
       start();
       const compute = (args: readonly unknown[], own: Remembering) =>
@@ -262,7 +262,9 @@ export class WorkerCalls {
     }
     const give = shared ? giveShared(args) : args;
     start();
-    const value = await runBody(definition, scope, give, control);
+    const value = await ending(() => runBody(definition, scope, give, control), end);
+    // What makes it ready for its way may have to be loaded.
+    if (typeof value === "object" && value !== null) end();
     return { value: shared ? copyShared(value) : value };
   }
 
@@ -277,7 +279,7 @@ export class WorkerCalls {
     const run = (control: CallControl, own?: Parameters<typeof runBody>[4]) => {
       const values = shared ? giveShared(args) : args;
       start();
-      const result = runBody(definition, scope, values, control, own);
+      const result = ending(() => runBody(definition, scope, values, control, own), end);
       return shared ? whenSettled(result, copyShared) : result;
     };
     if (isOther()) return { value: await run(control), source: "unfit" };
@@ -480,6 +482,19 @@ function fixResult(value: unknown): unknown {
   } catch {
     // It has an accessor that throws; structured clone meets that, too, and it is told of.
     return value;
+  }
+}
+
+/** Runs a body; where it throws it has ended, and what becomes of the error takes none of its time. */
+function ending(run: () => unknown, end: () => void): unknown {
+  try {
+    const result = run();
+    // The result is looked at in the turn in which it is there, and so is passed on as it is.
+    if (result instanceof Promise) result.then(undefined, end);
+    return result;
+  } catch (error) {
+    end();
+    throw error;
   }
 }
 

@@ -13,7 +13,10 @@ import type { TaskReferences } from "./task_arguments.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
-/** What a call that is remembered says when its body has ended, if it has said that it started. */
+/**
+ * What a call says when its body has ended, if it has said that it started, and what follows may take
+ * time: to keep a result, to make it or an error ready for its way.
+ */
 export const ENDED = "ended";
 
 /** What a chunk says when items have ended. */
