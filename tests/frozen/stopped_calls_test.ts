@@ -14,6 +14,7 @@ import {
 import { limited, openFileCache, query, stack } from "@quiver/quiver/caches";
 import { isLeaseFree } from "../../src/disk/leases.ts";
 import { leaveNothing } from "../leave_nothing.ts";
+import { together } from "../together.ts";
 import { appears, CACHES, openFolder, openWay, type WayName, WAYS } from "./_ways.ts";
 import * as tasks from "./testdata/frozen_tasks.ts";
 
@@ -241,25 +242,27 @@ const ENDS: { readonly [name: string]: (executor: Executor, folder: string) => F
 };
 
 for (const wayName of WORKERS) {
-  for (const kind of ["memory", "bag"]) {
-    for (const [name, call] of Object.entries(ENDS)) {
-      Deno.test(`${wayName}, ${kind}: who shares a call that ends by ${name} computes it anew`, async () => {
-        await using folder = await openFolder();
-        await using opened = await CACHES[kind]?.(folder.path);
-        assert(opened !== undefined);
-        const executor = new Executor({ maxWorkers: 1, workerType: wayName as WorkerType });
-        await using way = openWay(wayName);
-        await cacheScope({ cache: opened.cache }, async () => {
-          const leader = call(executor, folder.path);
-          const follower = way.call(tasks.counting, 300, folder.path);
-          await assertRejects(async () => await leader);
-          assertEquals(await follower, 300);
-          assertEquals(await tasks.counting.load(300, folder.path), 300);
-        });
-        await executor.shutdown().catch(() => {});
+  const share =
+    (kind: string, call: (executor: Executor, folder: string) => Future<number>) => async () => {
+      await using folder = await openFolder();
+      await using opened = await CACHES[kind]?.(folder.path);
+      assert(opened !== undefined);
+      const executor = new Executor({ maxWorkers: 1, workerType: wayName as WorkerType });
+      await using way = openWay(wayName);
+      await cacheScope({ cache: opened.cache }, async () => {
+        const leader = call(executor, folder.path);
+        const follower = way.call(tasks.counting, 300, folder.path);
+        await assertRejects(async () => await leader);
+        assertEquals(await follower, 300);
+        assertEquals(await tasks.counting.load(300, folder.path), 300);
       });
-    }
-  }
+      await executor.shutdown().catch(() => {});
+    };
+  const cases = ["memory", "bag"].flatMap((kind) =>
+    Object.entries(ENDS).map(([name, call]) => [`${kind}, ${name}`, share(kind, call)] as const)
+  );
+  Deno.test(`${wayName}: who shares a call that ends before its body does computes it anew`, () =>
+    together(Object.fromEntries(cases)));
 }
 
 for (const wayName of ["web", "inline"] as const) {
