@@ -2,16 +2,7 @@ import type { CallFailure, CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import { toCallRecord } from "./disk_stores.ts";
-import {
-  DISK,
-  type FileSystem,
-  lookAt,
-  openShared,
-  readAt,
-  replaceFile,
-  writeAll,
-} from "./file_system.ts";
-import { likeDirectory } from "./ownership.ts";
+import { LineLog, type LineLogOptions } from "./line_log.ts";
 import type { FailureStore } from "./stores.ts";
 
 /** So many failures are kept, the newest. */
@@ -22,8 +13,6 @@ const MOST_BYTES = 2 ** 24;
 
 /** From this size on, in bytes, the file is written anew with what is kept. */
 const MOST_FILE_BYTES = 2 ** 23;
-
-const LINE_FEED = 0x0a;
 
 /** What stands where a record has its result. */
 const NO_RESULT = "0".repeat(64);
@@ -85,19 +74,7 @@ export class NewestFailures {
 }
 
 /** Options of {@linkcode FailureLog}. */
-interface FailureLogOptions {
-  /** The directory of the bag. */
-  readonly root: string;
-  /** Where the lines are. */
-  readonly path: string;
-  /** Whether lines may be added. */
-  readonly writable: boolean;
-  /**
-   * What it stands on.
-   *
-   * @default {DISK}
-   */
-  readonly fileSystem?: FileSystem;
+interface FailureLogOptions extends LineLogOptions {
   /** How much is kept; by default 1000 failures of 16 MiB. */
   readonly limits?: FailureLimits;
   /**
@@ -116,17 +93,14 @@ interface FailureLogOptions {
 export class FailureLog implements FailureStore {
   readonly seen: Set<Digest> = new Set();
   readonly #options: FailureLogOptions;
-  readonly #fileSystem: FileSystem;
+  readonly #log: LineLog;
   #newest: NewestFailures;
-  /** How far the file was read, and which one it was. */
-  #read = { ino: -1, length: 0 };
 
   /** Opens nothing yet. */
   constructor(options: FailureLogOptions) {
     this.#options = options;
-    const { fileSystem = DISK, root, writable, limits } = options;
-    this.#fileSystem = writable ? likeDirectory(fileSystem, root) : fileSystem;
-    this.#newest = new NewestFailures(limits);
+    this.#log = new LineLog(options);
+    this.#newest = new NewestFailures(options.limits);
   }
 
   /** As the interface says. */
@@ -159,47 +133,28 @@ export class FailureLog implements FailureStore {
   }
 
   #append(line: Uint8Array): void {
-    const { path, mostFileBytes = MOST_FILE_BYTES } = this.#options;
-    if ((lookAt(path)?.size ?? 0) >= mostFileBytes) this.#compact(path);
-    using file = openShared(this.#fileSystem, path, { append: true });
-    writeAll(this.#fileSystem, file, line);
+    const { mostFileBytes = MOST_FILE_BYTES } = this.#options;
+    if (this.#log.size >= mostFileBytes) this.#compact();
+    this.#log.append(line);
   }
 
-  /** What somebody adds meanwhile is lost: it is one of very many. */
-  #compact(path: string): void {
+  #compact(): void {
     const lines = this.records().map(({ key, result: _, ...fields }) =>
       encodeLine("failed", key, JSON.stringify(fields).slice(1, -1))
     );
-    replaceFile(this.#fileSystem, path, lines);
-    this.#read = { ino: -1, length: 0 };
+    this.#log.replace(lines);
   }
 
   /** Reads what is new, or all where the file is another one. */
   #follow(): void {
-    const { path, limits } = this.#options;
-    const info = lookAt(path);
-    const ino = info?.ino ?? 0;
-    const size = info?.size ?? 0;
-    const isSame = info !== undefined && ino === this.#read.ino && size >= this.#read.length;
-    if (!isSame) {
+    const { limits, mostFileBytes = MOST_FILE_BYTES } = this.#options;
+    // What is larger than it is to be was made so by somebody else.
+    const { all, lines } = this.#log.read(2 * mostFileBytes);
+    if (all) {
       this.#newest = new NewestFailures(limits);
       this.seen.clear();
     }
-    // What is larger than it is to be was made so by somebody else.
-    const { mostFileBytes = MOST_FILE_BYTES } = this.#options;
-    const from = Math.max(isSame ? this.#read.length : 0, size - 2 * mostFileBytes);
-    if (size === from) return;
-    using file = this.#fileSystem.open(path, { read: true });
-    const bytes = new Uint8Array(size - from);
-    if (!readAt(file, from, bytes)) return;
-    // A line without its end may still be written.
-    const whole = bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1);
-    this.#read = { ino, length: from + whole.length };
-    for (let at = 0; at < whole.length;) {
-      const end = whole.indexOf(LINE_FEED, at);
-      if (end > at) this.#take(whole.subarray(at, end));
-      at = end + 1;
-    }
+    for (const line of lines) this.#take(line);
     for (const key of this.seen) if (this.#newest.get(key) === undefined) this.seen.delete(key);
   }
 
