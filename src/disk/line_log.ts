@@ -1,3 +1,4 @@
+import { isCheckedLine } from "./checked_line.ts";
 import {
   DISK,
   type FileSystem,
@@ -87,6 +88,16 @@ export class LineLog {
     return this.read().lines;
   }
 
+  /** Reads all lines that end with their checksums, between line feeds, as they are written. */
+  *readSound(): Generator<Uint8Array> {
+    for (const line of this.readAll()) {
+      if (!isCheckedLine(line)) continue;
+      const whole = new Uint8Array(line.length + 2).fill(LINE_FEED);
+      whole.set(line, 1);
+      yield whole;
+    }
+  }
+
   /**
    * Adds lines, by one write. They are in the file that others read, unless that is replaced again and
    * again: then they may be there twice.
@@ -114,7 +125,10 @@ export class LineLog {
     if (before === undefined) return;
     // Whoever adds a line from now on sees that it is another file.
     const added = new Uint8Array(Math.max(0, before.seekSync(0, Deno.SeekMode.End) - length));
-    if (added.length > 0 && readAt(before, length, added)) this.append(added);
+    if (added.length === 0 || !readAt(before, length, added)) return;
+    // The begin of a line is what a killed program has left.
+    const whole = added.subarray(0, added.lastIndexOf(LINE_FEED) + 1);
+    if (whole.length > 0) this.append(whole);
   }
 }
 

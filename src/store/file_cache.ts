@@ -20,6 +20,7 @@ import {
 import { listRoot } from "../disk/layout.ts";
 import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
 import { writeFirst } from "../disk/read_only.ts";
+import { UseLog } from "../disk/use_log.ts";
 import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import { FileCalls } from "./files/file_calls.ts";
@@ -51,9 +52,20 @@ function createStorage(
     // Who may not write should be told now, not at the first result.
     exclusively(fileSystem, locks, () => replacer.clear());
   }
+  const calls = new FileCalls({ ...options, path: `${path}/calls`, readClock });
+  const uses = new UseLog({
+    fileSystem,
+    root: path,
+    path: `${path}/uses.jsonl`,
+    marker: `${path}/cache.json`,
+    writable: guard.writable,
+    isKnown: (key) => calls.getLine(key) !== undefined,
+  });
   const close = () =>
     Promise.try(() => {
-      if (!guard.close()) return;
+      if (guard.closed) return;
+      uses[Symbol.dispose]();
+      guard.close();
       leases[Symbol.dispose]();
       values[Symbol.dispose]();
     });
@@ -61,8 +73,9 @@ function createStorage(
     path,
     mode,
     values,
-    calls: new FileCalls({ ...options, path: `${path}/calls`, readClock }),
+    calls,
     leases,
+    uses,
     sweeper: values,
     close,
     [Symbol.asyncDispose]: close,
@@ -78,6 +91,7 @@ function createStorage(
 //                            when it was last put
 //   calls/<2 hex>/<62 hex>.json  one record each, named by its key: a line as in the call log of a
 //                            bag (`checked_line.ts`)
+//   uses.jsonl               who has used which call, as in a bag (`FORMAT.md`); perhaps missing
 //   leases/<key>             who is computing what
 //   leases/sweep.lock        held shared by who puts a value, alone by who removes values
 //   unfinished/…             files that are being written; renamed when they are whole

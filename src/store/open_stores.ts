@@ -163,7 +163,7 @@ export function createDiskStores(
   files: DiskStorage,
   description: BagDescription | FilesDescription | SqliteDescription,
 ): PromptStores {
-  const { values, calls, leases, sweeper, mode } = files;
+  const { values, calls, leases, uses, sweeper, mode } = files;
   const readOnly = mode === "read";
   return {
     values,
@@ -171,6 +171,7 @@ export function createDiskStores(
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: readOnly ? new MemoryLeases() : leases,
     ...(description.type === "bag" && { failures: openFailures(files.path, !readOnly) }),
+    uses,
     ...(sweeper !== undefined && { sweeper }),
     readOnly,
     description,

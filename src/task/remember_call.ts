@@ -352,7 +352,7 @@ function answerFound(
 ): unknown {
   if (found.hit) {
     if (check?.stale) revalidate(cache, call, ready, runner, parts);
-    cache.count(true);
+    cache.countHit(call.key, ready.scope);
     ready.status.recalled(true);
     return found.value;
   }
@@ -490,7 +490,8 @@ async function computeMissed(
     await clearFailure(failures, call, warn);
   }
   const hit = source === "cache";
-  cache.count(hit);
+  if (hit) cache.countHit(call.key, scope);
+  else cache.countMiss();
   status.recalled(hit);
   return value;
 }
