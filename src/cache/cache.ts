@@ -130,8 +130,8 @@ export interface CacheUser {
 /** The clock is looked at for the first of so many uses. */
 const CLOCK_USES = 64;
 
-/** Two uses are so far apart, in milliseconds, where nobody has looked at the clock: less than any hit takes. */
-const TICK = 1 / 4096;
+/** Uses are so many in a millisecond, where nobody has looked at the clock: more than there are. */
+const TICKS = 4096;
 
 /** So many uses are noted before they go to the store. */
 const MOST_NOTES = 2 ** 16;
@@ -143,8 +143,12 @@ class UseNotes {
   #sets = new Map<CacheUser["tags"], UseSet & { readonly calls: Map<Digest, number> }>();
   #tags: CacheUser["tags"] | undefined;
   #calls = new Map<Digest, number>();
+  /** When those began that are noted, in milliseconds since 1970. */
+  #began = 0;
+  /** How many ticks that is ago: small numbers, as a Map has them at no cost. */
+  #ticks = 0;
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
   #origin = performance.timeOrigin;
-  #clock = 0;
   #left = 0;
   #noted = 0;
 
@@ -155,7 +159,7 @@ class UseNotes {
   add(key: Digest, { tags, run }: CacheUser): void {
     if (--this.#left < 0) this.#look();
     if (tags !== this.#tags) this.#enter(tags, run);
-    this.#calls.set(key, this.#clock += TICK);
+    this.#calls.set(key, ++this.#ticks);
   }
 
   /** Has the next use be known by the clock: what comes before it is to be older. */
@@ -169,10 +173,14 @@ class UseNotes {
     this.#left = CLOCK_USES - 1;
     // As records do: the wall clock says which millisecond it is, the steady one goes on between.
     const [wall, steady] = [Date.now(), performance.now()];
-    const now = Math.min(Math.max(this.#origin + steady, wall), wall + 1 - TICK);
+    const now = Math.min(Math.max(this.#origin + steady, wall), wall + 1 - 1 / TICKS);
     this.#origin = now - steady;
-    this.#clock = Math.max(this.#clock, now);
-    if (this.#sets.size === 0) this.#uses.expect(this.#take);
+    if (this.#sets.size === 0) {
+      this.#began = Math.max(now, this.#began + this.#ticks / TICKS);
+      this.#ticks = 0;
+      this.#uses.expect(this.#take);
+    }
+    this.#ticks = Math.max(this.#ticks, Math.floor((now - this.#began) * TICKS));
   }
 
   #enter(tags: CacheUser["tags"], run = RUN): void {
@@ -182,7 +190,11 @@ class UseNotes {
   }
 
   #drain(): readonly UseSet[] {
-    const sets = [...this.#sets.values()];
+    const toTime = (ticks: number) => this.#began + ticks / TICKS;
+    const sets = Array.from(this.#sets.values(), ({ tags, run, calls }): UseSet => {
+      for (const [key, ticks] of calls) calls.set(key, toTime(ticks));
+      return { tags, run, calls };
+    });
     this.#sets = new Map();
     this.#tags = undefined;
     this.#left = 0;
@@ -831,7 +843,7 @@ export class Cache {
    */
   countHit(key: Digest, user: CacheUser): void {
     this.#hits++;
-    this.noteUse(key, user);
+    this.#notes?.add(key, user);
   }
 
   /**
