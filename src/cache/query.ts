@@ -330,17 +330,21 @@ export class CallSelection implements AsyncIterable<CallRecord> {
       const { toMatcher } = await importLater<Calls>("calls");
       this.#cache.evictRunning(toMatcher(this.#source.whole));
     }
-    // First all records: what is forgotten meanwhile must not move the others.
-    const calls = await Array.fromAsync(this);
     const { readOnly, stores } = this.#cache;
     const { leaveToOthers } = await importLater<Calls>("calls");
     const { tags } = this.#source;
-    for (const record of calls) {
-      const { key, failure } = record;
-      const hasFailed = failure !== undefined;
-      if (!hasFailed && tags !== undefined && await leaveToOthers(stores, record, tags)) continue;
+    // First all keys: what is forgotten meanwhile must not move the others.
+    const calls = await Array.fromAsync(this, (record) => ({
+      key: record.key,
+      failed: record.failure !== undefined,
+      ...(tags !== undefined && record.failure === undefined && { record }),
+    }));
+    for (const { key, failed, record } of calls) {
+      if (record !== undefined && tags !== undefined && await leaveToOthers(stores, record, tags)) {
+        continue;
+      }
       // Of a call that has failed, what it had given before stays known.
-      const known = hasFailed && !readOnly ? stores.failures?.delete(key) : this.#cache.evict(key);
+      const known = failed && !readOnly ? stores.failures?.delete(key) : this.#cache.evict(key);
       if (await known) evicted++;
     }
     return evicted;
