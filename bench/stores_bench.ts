@@ -1,10 +1,12 @@
-// What does each kind of cache cost, and what does signing add?
+// What does each kind of cache cost, and what do signing, a limit and collectors add?
 import { type Cache, cacheScope, createMemoryCache, openBag } from "@quiver/quiver";
-import { openFileCache, openSqliteCache } from "@quiver/quiver/caches";
+import { limited, openFileCache, openSqliteCache } from "@quiver/quiver/caches";
 import { compare, type Contender } from "./_compare.ts";
 import { large, tiny } from "./_tasks.ts";
 
 const CALLS = 300;
+
+const COLLECTORS = ["runtime", "environment", "git"] as const;
 
 /** Compares hits and misses of the bag with those of the other caches, signed and unsigned. */
 export async function run(): Promise<void> {
@@ -13,6 +15,8 @@ export async function run(): Promise<void> {
   {
     await using bag = await openBag(`${folder}/bag`, { fold: "manual" });
     await using signedBag = await openBag(`${folder}/signed`, { fold: "manual", signingKey });
+    await using bounded = await openBag(`${folder}/limited`, { fold: "manual" });
+    await using collected = await openBag(`${folder}/collected`, { fold: "manual" });
     await using files = await openFileCache(`${folder}/files`);
     await using signedFiles = await openFileCache(`${folder}/files.signed`, { signingKey });
     await using sqlite = await openSqliteCache(`${folder}/calls.db`);
@@ -20,6 +24,8 @@ export async function run(): Promise<void> {
     const caches: Record<string, Cache> = {
       "bag (baseline)": bag,
       "bag, signed": signedBag,
+      "bag, limited": limited(bounded, { maxBytes: 1e9 }),
+      "bag, all collectors": collected,
       files,
       "files, signed": signedFiles,
       sqlite,
@@ -29,7 +35,11 @@ export async function run(): Promise<void> {
     const each = (run: (calls: number, cache: string) => Promise<void>): Contender[] =>
       Object.entries(caches).map(([name, cache]) => ({
         name,
-        run: (calls) => cacheScope({ cache }, () => run(calls, name)),
+        run: (calls) =>
+          cacheScope(
+            { cache, collect: name.endsWith("collectors") ? COLLECTORS : [] },
+            () => run(calls, name),
+          ),
       }));
     const next: Record<string, number> = {};
     await compare(

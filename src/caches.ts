@@ -30,6 +30,7 @@ export type { VerifyOptions, VerifyReport, VerifyStep } from "./bag/verify/repor
 export type {
   CallFailure,
   CallRecord,
+  CallUse,
   FailureError,
   Json,
   RecordedTask,

@@ -23,6 +23,7 @@ import type {
   ValueDescription,
   ValueSweeper,
 } from "../disk/stores.ts";
+import { UseLog } from "../disk/use_log.ts";
 import type { Digest } from "../value/value.ts";
 import { BagValues } from "./bag_values.ts";
 import { ByteCache } from "./byte_cache.ts";
@@ -56,6 +57,7 @@ export class DiskBag implements DiskStorage, ValueSweeper {
   readonly calls: CallLog;
   readonly failures: FailureStore;
   readonly leases: BagLeases;
+  readonly uses: UseLog;
   readonly sweeper: ValueSweeper = this;
   readonly findsParts = true;
   readonly hesitation: number = TOUCH_INTERVAL + 2 * CLOCK_LAG;
@@ -108,7 +110,15 @@ export class DiskBag implements DiskStorage, ValueSweeper {
     this.#folding = new BackgroundFold(options.runner, layout);
     this.#pace = new FoldScheduler({ start: () => this.#startFold() });
     this.leases = new BagLeases({ fileSystem, layout, guard, place: layout.root }, this.calls);
-    this.failures = new FailureLog({ fileSystem, guard, path: layout.failures });
+    this.failures = new FailureLog({ fileSystem, guard, root: layout.root, path: layout.failures });
+    this.uses = new UseLog({
+      fileSystem,
+      root: layout.root,
+      path: layout.uses,
+      marker: layout.bagJson,
+      writable: guard.writable,
+      isKnown: (key) => this.calls.find(key) !== undefined,
+    });
     const touches = new Touches(fileSystem, layout);
     this.values = new BagValues({
       guard,
@@ -269,7 +279,11 @@ export class DiskBag implements DiskStorage, ValueSweeper {
    * @throws What a fold threw; the files are let go of all the same.
    */
   close(): Promise<void> {
-    if (this.#guard.close()) this.#closing = this.#close();
+    if (!this.#guard.closed) {
+      this.uses[Symbol.dispose]();
+      this.#guard.close();
+      this.#closing = this.#close();
+    }
     return this.#closing ?? Promise.resolve();
   }
 

@@ -1,7 +1,7 @@
 import { sharedByCopies } from "../base/ambient.ts";
 import { checkOptions, FUNCTION, type OptionRules } from "../base/check_options.ts";
 import { InstanceError } from "../base/errors.ts";
-import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import type { CallRecord, Json, TaskAddress } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import {
   type CacheStatistics,
@@ -14,6 +14,8 @@ import {
   type Stores,
   type SweepResult,
   toPaths,
+  type UseSet,
+  type UseStore,
   type WaitBoard,
   withoutKeys,
 } from "../store/stores.ts";
@@ -108,6 +110,97 @@ export interface PreparedCall<R = unknown> extends AsyncDisposable {
   abandon(): Promise<void>;
   /** The same as `abandon`. */
   [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** This run of the program, by which the uses of calls are known. */
+export const RUN: string = sharedByCopies("run", () => crypto.randomUUID().slice(0, 8));
+
+/** Who asks a cache for a call. */
+export interface CacheUser {
+  /** The tags of the scope. */
+  readonly tags: { readonly [name: string]: Json };
+  /**
+   * The run of the program.
+   *
+   * @default {that which has started this isolate}
+   */
+  readonly run?: string;
+}
+
+/** The clock is looked at for the first of so many uses. */
+const CLOCK_USES = 64;
+
+/** Uses are so many in a millisecond, where nobody has looked at the clock: more than there are. */
+const TICKS = 4096;
+
+/** So many uses are noted before they go to the store. */
+const MOST_NOTES = 2 ** 16;
+
+/** The uses of calls that the store has not asked for yet. A hit pays for one line in a Map. */
+class UseNotes {
+  readonly #uses: UseStore;
+  readonly #take = (): readonly UseSet[] => this.#drain();
+  #sets = new Map<CacheUser["tags"], UseSet & { readonly calls: Map<Digest, number> }>();
+  #tags: CacheUser["tags"] | undefined;
+  #calls = new Map<Digest, number>();
+  /** When those began that are noted, in milliseconds since 1970. */
+  #began = 0;
+  /** How many ticks that is ago: small numbers, as a Map has them at no cost. */
+  #ticks = 0;
+  /** What the steady clock lacks to be the time; kept within what the wall clock says. */
+  #origin = performance.timeOrigin;
+  #left = 0;
+  #noted = 0;
+
+  constructor(uses: UseStore) {
+    this.#uses = uses;
+  }
+
+  add(key: Digest, { tags, run }: CacheUser): void {
+    if (--this.#left < 0) this.#look();
+    if (tags !== this.#tags) this.#enter(tags, run);
+    this.#calls.set(key, ++this.#ticks);
+  }
+
+  /** Has the next use be known by the clock: what comes before it is to be older. */
+  lookAtClock(): void {
+    this.#left = 0;
+  }
+
+  #look(): void {
+    this.#noted += CLOCK_USES;
+    if (this.#noted > MOST_NOTES) this.#uses.add(this.#drain());
+    this.#left = CLOCK_USES - 1;
+    // As records do: the wall clock says which millisecond it is, the steady one goes on between.
+    const [wall, steady] = [Date.now(), performance.now()];
+    const now = Math.min(Math.max(this.#origin + steady, wall), wall + 1 - 1 / TICKS);
+    this.#origin = now - steady;
+    if (this.#sets.size === 0) {
+      this.#began = Math.max(now, this.#began + this.#ticks / TICKS);
+      this.#ticks = 0;
+      this.#uses.expect(this.#take);
+    }
+    this.#ticks = Math.max(this.#ticks, Math.floor((now - this.#began) * TICKS));
+  }
+
+  #enter(tags: CacheUser["tags"], run = RUN): void {
+    this.#tags = tags;
+    this.#calls =
+      this.#sets.getOrInsertComputed(tags, () => ({ tags, run, calls: new Map() })).calls;
+  }
+
+  #drain(): readonly UseSet[] {
+    const toTime = (ticks: number) => this.#began + ticks / TICKS;
+    const sets = Array.from(this.#sets.values(), ({ tags, run, calls }): UseSet => {
+      for (const [key, ticks] of calls) calls.set(key, toTime(ticks));
+      return { tags, run, calls };
+    });
+    this.#sets = new Map();
+    this.#tags = undefined;
+    this.#left = 0;
+    this.#noted = 0;
+    return sets;
+  }
 }
 
 /** Asked whether a record that was found counts. */
@@ -276,6 +369,7 @@ export class RecordCheck implements RecordJudge {
  */
 export class Cache {
   readonly #stores: Stores;
+  readonly #notes: UseNotes | undefined;
   #sharing: Sharing | undefined;
   #fileDigests: FileDigests | undefined;
   #id: string | undefined;
@@ -289,6 +383,8 @@ export class Cache {
    */
   constructor(stores: Stores) {
     this.#stores = stores;
+    const { uses, readOnly = false } = stores;
+    this.#notes = uses === undefined || readOnly ? undefined : new UseNotes(uses);
   }
 
   /**
@@ -379,10 +475,16 @@ export class Cache {
    * Looks up what is known of a call.
    *
    * @param key The key of the call.
-   * @returns The record, or `undefined`.
+   * @returns The record with its uses, or `undefined`.
    */
   record(key: Digest): CallRecord | undefined | Promise<CallRecord | undefined> {
-    return this.#stores.calls.get(key);
+    const record = this.#stores.calls.get(key);
+    const sets = this.#stores.uses?.read() ?? [];
+    if (sets.length === 0) return record;
+    return importLater<typeof import("./tidy.ts")>("calls").then(async ({ KnownUses }) => {
+      const known = await record;
+      return known && new KnownUses(sets).addTo(known);
+    });
   }
 
   /**
@@ -598,7 +700,8 @@ export class Cache {
   /**
    * Forgets all calls that match a template: all those of a task, of a version, with a tag… Those that
    * run now, here or on workers of this isolate, are not recorded, whichever handle of the cache they
-   * were made with. Calls that another program computes now are found by their keys only, and with
+   * were made with. By tags only what was computed and used with these is forgotten: a call that was also
+   * used with other tags stays known, and is of these from then on. Calls that another program computes now are found by their keys only, and with
    * `singleFlight: false` not at all.
    *
    * @param template A task, or what the calls have in common.
@@ -623,9 +726,10 @@ export class Cache {
   ): MaybePromise<boolean | number> {
     if (typeof what === "string") {
       this.#evictRunning(what);
-      const { calls, failures } = this.#stores;
+      const { calls, failures, uses } = this.#stores;
       const cleared = this.readOnly ? false : failures?.delete(what) ?? false;
       const known = calls.delete(what);
+      uses?.forget([what]);
       if (!(known instanceof Promise || cleared instanceof Promise)) return known || cleared;
       return Promise.all([known, cleared]).then((all) => all.includes(true));
     }
@@ -732,15 +836,38 @@ export class Cache {
   }
 
   /**
-   * Counts a call that was answered.
+   * Counts a call that was answered without running, and takes note of who has used it.
    *
-   * @param hit Whether it was without running.
+   * @param key The key of the call.
+   * @param user Where it was made.
    *
    * @internal
    */
-  count(hit: boolean): void {
-    if (hit) this.#hits++;
-    else this.#misses++;
+  countHit(key: Digest, user: CacheUser): void {
+    this.#hits++;
+    this.#notes?.add(key, user);
+  }
+
+  /**
+   * Takes note of who has used the result of a call.
+   *
+   * @param key The key of the call.
+   * @param user Where it was asked for.
+   *
+   * @internal
+   */
+  noteUse(key: Digest, user: CacheUser): void {
+    this.#notes?.add(key, user);
+  }
+
+  /**
+   * Counts a call that had to run.
+   *
+   * @internal
+   */
+  countMiss(): void {
+    this.#misses++;
+    this.#notes?.lookAtClock();
   }
 
   #judge(

@@ -4,6 +4,7 @@ import {
   AMOUNT,
   type CallTemplate,
   endOf,
+  hasUseTags,
   isTest,
   type KnownTask,
   TEMPLATE_FIELDS,
@@ -13,8 +14,10 @@ import {
 } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { ask, Condition } from "../call/condition.ts";
-import type { Stores } from "../store/stores.ts";
+import { KnownUses } from "../store/known_uses.ts";
+import type { Stores, UseStore } from "../store/stores.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
+import type { Digest } from "../value/value.ts";
 import { CallValues, type KnownValue } from "./call_values.ts";
 
 /**
@@ -97,11 +100,12 @@ export function createFinder(
   if (result !== undefined) tests.push(toResultTest(result));
   const isSize = size === undefined ? undefined : toSizeTest(stores, size);
   const isWhole = tests.length === 0 && isSize === undefined;
-  const { calls } = stores;
+  const { calls, uses } = stores;
   const isFailed = isTemplate && template.state === "failed";
   return {
     async count() {
       if (isFailed || !isWhole || calls.count === undefined) return undefined;
+      if (usedWith(uses, template.tags).size > 0) return undefined;
       const passed = new PassedOver(warn);
       const count = await calls.count(plan, passed.damaged);
       if (count !== undefined) passed.tell();
@@ -109,19 +113,40 @@ export function createFinder(
     },
     async *find() {
       const passed = new PassedOver(warn);
+      const known = new KnownUses(uses?.read() ?? []);
+      // A store may leave out by their own tags what others have used with these.
+      const used = isFailed ? new Set<Digest>() : usedWith(uses, template.tags);
+      const isWanted = async (found: CallRecord): Promise<CallRecord | undefined> => {
+        const record = known.addTo(found);
+        if (!matches(record) || isSize?.(record) === false) return undefined;
+        return tests.length === 0 || await areWanted(tests, stores, record, passed)
+          ? record
+          : undefined;
+      };
       try {
-        const records = isFailed ? findFailed(stores) : calls.records(passed.damaged, plan);
-        for await (const record of records) {
-          if (!matches(record)) continue;
-          if (isSize?.(record) === false) continue;
-          if (tests.length > 0 && !await areWanted(tests, stores, record, passed)) continue;
-          yield record;
+        for await (
+          const found of isFailed ? findFailed(stores) : calls.records(passed.damaged, plan)
+        ) {
+          used.delete(found.key);
+          const record = await isWanted(found);
+          if (record !== undefined) yield record;
+        }
+        for (const key of used) {
+          const found = await calls.get(key);
+          const record = found && await isWanted(found);
+          if (record !== undefined) yield record;
         }
       } finally {
         passed.tell();
       }
     },
   };
+}
+
+/** The calls that were used with some tags. */
+function usedWith(uses: UseStore | undefined, tags: CallTemplate["tags"]): Set<Digest> {
+  if (tags === undefined || uses === undefined) return new Set();
+  return new KnownUses(uses.read()).keysWith((found) => hasUseTags(found, tags));
 }
 
 /** Goes over the failures that no later success has cleared, the oldest first. */

@@ -278,7 +278,7 @@ const LIMIT: OptionRule = {
     ` as "${name}" must be a number of at least 0: current value is ${String(value)}`,
   number: true,
 };
-const POLICIES = ["lru", "fifo", "random"];
+const POLICIES = ["lru", "cost", "fifo", "random"];
 const RULES: OptionRules<LimitOptions> = {
   maxBytes: LIMIT,
   maxItems: LIMIT,
@@ -298,8 +298,8 @@ const RULES: OptionRules<LimitOptions> = {
  * Limits what a cache remembers: with each result that is stored, calls are forgotten until the rest
  * is within the limits.
  *
- * The limits hold whenever no call is being stored, for all handles, workers and processes that store
- * through a cache limited in the same way; whoever stores through the cache itself may exceed them
+ * The limits hold whenever no call is being stored, for all handles, workers and processes, up to 64,
+ * that store through a cache limited in the same way; whoever stores through the cache itself may exceed them
  * until the next result is stored through a limited one. What is older than `maxAge` is a miss at
  * once. A result that is larger than `maxBytes` is not remembered. The values of a bag may take up to
  * about twice `maxBytes` on disk, and a megabyte: space is given back in portions. Records are not among
@@ -308,9 +308,10 @@ const RULES: OptionRules<LimitOptions> = {
  * A stack is limited in all of its caches. What could not be held is refused: `maxBytes` and `maxItems`
  * of a cache that is read-only, or stands on one that is; limit the one that you write to.
  *
- * Which call was used least recently is known of the uses in this isolate. Before the first use, and
- * to workers, which do not see the hits of others, it is the one that was recorded first. A policy
- * that is a function does not travel to workers: their results are stored by this isolate, and tasks
+ * Which call was used least recently is known of all programs that use the cache, to within 2 seconds for
+ * those in other isolates, and to a minute for calls that one of them uses all the time; a call that was
+ * never used counts as used when its body ended. A cache of one's own stores knows of the uses in this isolate
+ * only. A policy that is a function does not travel to workers: their results are stored by this isolate, and tasks
  * called inside tasks there are not remembered.
  *
  * @param cache The cache; it stays the caller's to close.

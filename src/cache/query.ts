@@ -19,6 +19,8 @@ export interface SelectionSource {
   readonly count?: () => Promise<number | undefined>;
   /** What they have in common, where that is all: then it tells of calls that run now, too. */
   readonly whole?: CallTemplate | KnownTask | undefined;
+  /** The tags that all of them were computed or used with, if they were selected by that. */
+  readonly tags?: CallTemplate["tags"];
 }
 
 /**
@@ -74,8 +76,12 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   #derive(
     select: (records: AsyncIterable<CallRecord>) => AsyncIterable<CallRecord>,
   ): CallSelection {
-    const source = this.#source;
-    return new CallSelection(this.#cache, { select: () => select(source.select()) }, this.#warn);
+    const { tags, ...source } = this.#source;
+    return new CallSelection(
+      this.#cache,
+      { select: () => select(source.select()), ...(tags !== undefined && { tags }) },
+      this.#warn,
+    );
   }
 
   /**
@@ -311,7 +317,8 @@ export class CallSelection implements AsyncIterable<CallRecord> {
   }
 
   /**
-   * Forgets these calls, so that they run again when they are next asked for. Where they are all that
+   * Forgets these calls, so that they run again when they are next asked for. Those that were selected by
+   * tags, and used with others, too, stay known as calls of these, and are not counted. Where they are all that
    * match a template, those that run now are not recorded, as with `cache.evict`. Of calls that have
    * failed (`state: "failed"`) only the failures are forgotten: a result of before stays known.
    *
@@ -323,15 +330,21 @@ export class CallSelection implements AsyncIterable<CallRecord> {
       const { toMatcher } = await importLater<Calls>("calls");
       this.#cache.evictRunning(toMatcher(this.#source.whole));
     }
+    const { readOnly, stores } = this.#cache;
+    const { leaveToOthers } = await importLater<Calls>("calls");
+    const { tags } = this.#source;
     // First all keys: what is forgotten meanwhile must not move the others.
-    const calls = await Array.fromAsync(
-      this,
-      ({ key, failure }) => ({ key, failed: failure !== undefined }),
-    );
-    const { readOnly, stores: { failures } } = this.#cache;
-    for (const { key, failed } of calls) {
+    const calls = await Array.fromAsync(this, (record) => ({
+      key: record.key,
+      failed: record.failure !== undefined,
+      ...(tags !== undefined && record.failure === undefined && { record }),
+    }));
+    for (const { key, failed, record } of calls) {
+      if (record !== undefined && tags !== undefined && await leaveToOthers(stores, record, tags)) {
+        continue;
+      }
       // Of a call that has failed, what it had given before stays known.
-      const known = failed && !readOnly ? failures?.delete(key) : this.#cache.evict(key);
+      const known = failed && !readOnly ? stores.failures?.delete(key) : this.#cache.evict(key);
       if (await known) evicted++;
     }
     return evicted;
@@ -448,14 +461,20 @@ export function query(
     },
     count: async () => await (await open()).count(),
     whole: toWhole(what),
+    ...toTags(what),
   }, warn);
+}
+
+function toTags(what: RecordQuery): Pick<SelectionSource, "tags"> {
+  if ("address" in what || typeof what === "function" || what.tags === undefined) return {};
+  return { tags: what.tags };
 }
 
 /** What tells of calls that run now, too: they have no result yet, and have not ended. */
 function toWhole(what: RecordQuery): SelectionSource["whole"] {
   if ("address" in what) return what;
   if (typeof what === "function") return undefined;
-  const { args, result, size, state, duration }: QueryTemplate = what;
-  const needs = [args, result, size, state, duration];
+  const { args, result, size, state, duration, lastUsed }: QueryTemplate = what;
+  const needs = [args, result, size, state, duration, lastUsed];
   return needs.some((one) => one !== undefined) ? undefined : what;
 }

@@ -1,6 +1,7 @@
 import { checkOptions, type OptionRules } from "../base/check_options.ts";
-import { type CallTemplate, toMatcher } from "../call/call_query.ts";
-import type { TaskAddress } from "../call/call_record.ts";
+import { type CallTemplate, hasOwnTags, hasUseTags, toMatcher } from "../call/call_query.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import { KnownUses, withoutUses } from "../store/known_uses.ts";
 import type { Stores, SweepResult } from "../store/stores.ts";
 import { type Rewrite, sweepStores } from "../store/sweep.ts";
 import type { Digest } from "../value/value.ts";
@@ -9,6 +10,7 @@ export { endOf, toMatcher } from "../call/call_query.ts";
 export { createFinder } from "./find_calls.ts";
 export { checkRecordKey, compareKeys, digestBy, toKeyReader } from "./record_keys.ts";
 export { CallValues } from "./call_values.ts";
+export { KnownUses } from "../store/known_uses.ts";
 
 /** How long values are kept that no call needs, where nobody says otherwise: an hour. */
 const GRACE = 60 * 60 * 1000;
@@ -63,11 +65,12 @@ export async function collectGarbage(
  * @throws {TypeError} When they are read-only, and there is one.
  */
 export async function evictMatching(
-  { calls, failures, readOnly = false }: Pick<Stores, "calls" | "failures" | "readOnly">,
+  stores: Stores,
   template: CallTemplate | { readonly address: TaskAddress },
 ): Promise<number> {
+  const { calls, failures, uses, readOnly = false } = stores;
   const matches = toMatcher(template);
-  const { state = "done" } = "address" in template ? {} : template;
+  const { state = "done", tags }: CallTemplate = "address" in template ? {} : template;
   const all = "address" in template ? { task: template } : template;
   const hasFailed = toMatcher({ ...all, state: "failed" });
   let cleared = 0;
@@ -77,18 +80,57 @@ export async function evictMatching(
     if (await failures?.delete(record.key)) cleared++;
   }
   if (state === "failed") return cleared;
-  const keys: Digest[] = [];
+  const known = new KnownUses(uses?.read() ?? []);
+  const found: CallRecord[] = [];
+  const take = (record: CallRecord) => {
+    const used = known.addTo(record);
+    if (matches(used)) found.push(used);
+  };
   const records = calls.records();
   // A promise for each record of a store that answers at once would cost more than the rest.
-  if (Symbol.iterator in records) {
-    for (const record of records) if (matches(record)) keys.push(record.key);
-  } else {
-    for await (const record of records) if (matches(record)) keys.push(record.key);
+  if (Symbol.iterator in records) { for (const record of records) take(record); }
+  else for await (const record of records) take(record);
+  const keys: Digest[] = [];
+  for (const record of found) {
+    if (tags === undefined || !await leaveToOthers(stores, record, tags)) keys.push(record.key);
   }
   let evicted = 0;
   for (const key of keys) {
-    const known = calls.delete(key);
-    if (known instanceof Promise ? await known : known) evicted++;
+    const deleted = calls.delete(key);
+    if (deleted instanceof Promise ? await deleted : deleted) evicted++;
   }
+  uses?.forget(keys);
   return evicted;
+}
+
+/**
+ * Has a call that was computed or used with some tags not be of these any more, if it was also used with
+ * others: then it is theirs.
+ *
+ * @param record Its record, with its uses.
+ * @param tags The tags that are meant.
+ * @returns Whether others have used it; if not, nothing was done.
+ */
+export async function leaveToOthers(
+  { calls, uses, leases, readOnly }: Stores,
+  record: CallRecord,
+  tags: NonNullable<CallTemplate["tags"]>,
+): Promise<boolean> {
+  const { key, uses: all = [], metadata } = record;
+  const isOwn = hasOwnTags(record, tags);
+  const tagged = all.filter((use) => Object.keys(use.tags).length > 0);
+  const meant = tagged.filter((use) => hasUseTags(use.tags, tags));
+  const heir = tagged.findLast((use) => !meant.includes(use));
+  if (isOwn && heir === undefined) return false;
+  if (readOnly === true) throw new TypeError("Cannot forget a call of this cache: it is read-only");
+  if (isOwn && heir !== undefined) {
+    // Whoever computes it now stores a newer record.
+    using lease = leases.tryAcquire(key);
+    if (lease !== undefined) {
+      const { signature: _, ...own } = withoutUses(record);
+      await calls.put({ ...own, metadata: { ...metadata, tags: heir.tags } });
+    }
+  }
+  if (meant.length > 0) uses?.forget([key], meant.map((use) => use.tags));
+  return true;
 }

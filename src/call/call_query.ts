@@ -8,7 +8,7 @@ import {
   type OptionRules,
   TEXT,
 } from "../base/check_options.ts";
-import type { CallRecord, Json, RecordedTask, TaskAddress } from "./call_record.ts";
+import type { CallRecord, CallUse, Json, RecordedTask, TaskAddress } from "./call_record.ts";
 import { ask, Condition, type ConditionData } from "./condition.ts";
 
 /** A task as templates know it. */
@@ -52,7 +52,10 @@ export interface CallTemplate {
    * @default {"done"}
    */
   state?: "done" | "failed";
-  /** Tags that the record must have, each as it is wanted: equal, as `where` says, or as a function tells. */
+  /**
+   * Tags that the call must have been computed or used with, all at once, each as it is wanted: equal, as
+   * `where` says, or as a function tells. A use without any tags is none of these.
+   */
   tags?: { readonly [name: string]: WantedFact };
   /**
    * Metadata that the record must have, each as it is wanted, such as
@@ -65,6 +68,11 @@ export interface CallTemplate {
   before?: Date | number;
   /** Only calls whose body ended at this or later: a date, or milliseconds since 1970. */
   after?: Date | number;
+  /**
+   * Only calls that were last used before a time, or at that or later; computing counts. Dates, or
+   * milliseconds since 1970.
+   */
+  lastUsed?: { readonly before?: Date | number; readonly after?: Date | number };
 }
 
 /** Which calls are meant: those of a task, what they have in common, or a function that tells. */
@@ -104,6 +112,12 @@ export const TEMPLATE_FIELDS: OptionRules<CallTemplate> = {
   duration: AMOUNT,
   before: TIME,
   after: TIME,
+  lastUsed: OBJECT,
+};
+
+const SPAN_FIELDS: OptionRules<NonNullable<CallTemplate["lastUsed"]>> = {
+  before: TIME,
+  after: TIME,
 };
 
 /** Whether something tells by itself what matches, other than by being equal. */
@@ -130,11 +144,11 @@ type Test = (record: CallRecord) => boolean;
 
 function toTests(template: CallTemplate): Test[] {
   checkOptions("match calls", template, TEMPLATE_FIELDS, "no field");
-  const { tags, metadata, state = "done", duration, before, after } = template;
+  const { tags, metadata, state = "done", duration, before, after, lastUsed } = template;
   const isTask = toTaskTest(template);
   const tests: Test[] = [(record) => stateOf(record) === state];
   if (isTask !== undefined) tests.push(isTask);
-  if (tags !== undefined) tests.push((record) => hasAll(record.metadata?.tags, tags));
+  if (tags !== undefined) tests.push((record) => hasTags(record, tags));
   if (metadata !== undefined) tests.push((record) => hasAll(record.metadata, metadata));
   if (duration !== undefined) tests.push((record) => isWanted(record.duration, duration));
   if (before !== undefined) {
@@ -145,7 +159,47 @@ function toTests(template: CallTemplate): Test[] {
     const limit = toTime("after", after);
     tests.push((record) => endOf(record) >= limit);
   }
+  if (lastUsed !== undefined) tests.push(toUseTest(lastUsed));
   return tests;
+}
+
+function toUseTest(span: NonNullable<CallTemplate["lastUsed"]>): Test {
+  checkOptions("match calls by `lastUsed`", span, SPAN_FIELDS, "no field");
+  const { before = Infinity, after = -Infinity } = span;
+  const [most, least] = [toTime("lastUsed.before", before), toTime("lastUsed.after", after)];
+  return (record) => lastUseOf(record) < most && lastUseOf(record) >= least;
+}
+
+/** When a call was last used; computing counts, by the wall clock. */
+function lastUseOf(record: CallRecord): number {
+  const { wall = endOf(record), lastUsed = -Infinity } = record;
+  return Math.max(wall, lastUsed);
+}
+
+function hasTags(record: CallRecord, tags: NonNullable<CallTemplate["tags"]>): boolean {
+  return hasOwnTags(record, tags) ||
+    record.uses?.some((use) => hasUseTags(use.tags, tags)) === true;
+}
+
+/**
+ * Tells whether a use is one with these tags; one that has none never is.
+ *
+ * @param found The tags of the use.
+ * @param tags Those that are wanted.
+ */
+export function hasUseTags(
+  found: CallUse["tags"],
+  tags: NonNullable<CallTemplate["tags"]>,
+): boolean {
+  return Object.keys(found).length > 0 && hasAll(found, tags);
+}
+
+/** Whether a call itself was computed with these tags. */
+export function hasOwnTags(
+  { metadata }: CallRecord,
+  tags: NonNullable<CallTemplate["tags"]>,
+): boolean {
+  return hasAll(metadata?.tags, tags);
 }
 
 /** What of a record says which task was called. */
@@ -197,7 +251,7 @@ export interface RecordPlan {
 export function toPlan(query: CallQuery): RecordPlan {
   if (!("address" in query) && typeof query === "function") return { conditions: [], whole: false };
   const template: CallTemplate = "address" in query ? { task: query } : query;
-  const { tags, metadata, state, duration, before, after } = template;
+  const { tags, metadata, state, duration, before, after, lastUsed } = template;
   const ofTask = toTaskTest(template);
   const facts = [
     ...toFacts(["metadata", "tags"], tags),
@@ -211,7 +265,7 @@ export function toPlan(query: CallQuery): RecordPlan {
   const isEmpty = (facts: object | undefined) =>
     facts !== undefined && Object.keys(facts).length === 0;
   const whole = conditions.length === facts.length && !isEmpty(tags) && !isEmpty(metadata) &&
-    state === undefined && before === undefined && after === undefined;
+    state === undefined && before === undefined && after === undefined && lastUsed === undefined;
   return { ...(ofTask !== undefined && { ofTask }), conditions, whole };
 }
 

@@ -29,6 +29,16 @@ export interface FailureError {
   readonly errors?: readonly FailureError[];
 }
 
+/** That a call was answered without running. */
+export interface CallUse {
+  /** The tags of the scope in which it was made. */
+  readonly tags: { readonly [name: string]: Json };
+  /** What the run of the program is known by: another one for each time it is started. */
+  readonly run: string;
+  /** When that was last, in milliseconds since 1970. */
+  readonly at: number;
+}
+
 /** What is known of one call: one line of the call log. */
 export interface CallRecord {
   /** The digest of task and arguments. */
@@ -96,6 +106,14 @@ export interface CallRecord {
   readonly wall?: number;
   /** Tags and what metadata collectors found; never part of the key. */
   readonly metadata: { readonly [name: string]: Json };
+  /**
+   * Who has used the result since it was recorded, the last of them last: for each set of tags and each
+   * run of the program when that was last, to a minute. Absent where nobody has, and where a record is
+   * not asked for by a query or by its key.
+   */
+  readonly uses?: readonly CallUse[];
+  /** When the last of them was, in milliseconds since 1970; absent where there are none. */
+  readonly lastUsed?: number;
   /** That the call has failed, and how: then `result` is empty, and it is known to no look-up. */
   readonly failure?: CallFailure;
   /** What proves that all other fields are as the holder of a signing key wrote them. */

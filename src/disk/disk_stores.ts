@@ -19,6 +19,7 @@ import type {
   Lease,
   MaybePromise,
   TellDamaged,
+  UseStore,
   ValueDescription,
   ValueStore,
   ValueSweeper,
@@ -38,6 +39,8 @@ export interface DiskStorage extends AsyncDisposable {
   readonly failures: FailureStore;
   /** Who computes what. */
   readonly leases: DiskLeases;
+  /** Who has used which call. */
+  readonly uses: UseStore;
   /** Drops values that no record names; absent when it cannot. */
   readonly sweeper?: ValueSweeper;
   /** Counts what lies in it; absent where that is not cheap to tell. */

@@ -3,33 +3,20 @@ import type { Digest } from "../value/value.ts";
 import { decodeCheckedLine, encodeCheckedLine } from "./checked_line.ts";
 import type { CacheGuard } from "./disk_storage.ts";
 import { toCallRecord } from "./disk_stores.ts";
-import {
-  type FileSystem,
-  lookAt,
-  openShared,
-  readAt,
-  replaceFile,
-  writeAll,
-} from "./file_system.ts";
+import { LineLog, type LineLogOptions } from "./line_log.ts";
 import { FAILURE_LIMITS, type FailureLimits, NewestFailures } from "./newest_failures.ts";
 import type { FailureStore } from "./stores.ts";
 
 /** From this size on, in bytes, the file is written anew with what is kept. */
 const MOST_FILE_BYTES = 2 ** 23;
 
-const LINE_FEED = 0x0a;
-
 /** What stands where a record has its result. */
 const NO_RESULT = "0".repeat(64);
 
 /** Options of {@linkcode FailureLog}. */
-interface FailureLogOptions {
-  /** Where the lines are. */
-  readonly path: string;
+interface FailureLogOptions extends Omit<LineLogOptions, "writable"> {
   /** Says what may be done. */
   readonly guard: CacheGuard;
-  /** The seam. */
-  readonly fileSystem: FileSystem;
   /** How much is kept; by default 1000 failures of 16 MiB. */
   readonly limits?: FailureLimits;
   /**
@@ -41,22 +28,20 @@ interface FailureLogOptions {
 }
 
 /**
- * The failures of calls, in a file of the directory of a bag or file cache: a checked line for each, and for each that is
- * forgotten. `FORMAT.md` specifies it ("failures.jsonl"). They are for people: what is damaged or missing
- * costs no call anything.
+ * The failures of calls, in a file of the directory of a bag or file cache: a checked line for each, and
+ * for each that is forgotten. `FORMAT.md` specifies it ("failures.jsonl"). They are for people: what is
+ * damaged or missing costs no call anything.
  */
 export class FailureLog implements FailureStore {
   readonly seen: Set<Digest> = new Set();
   readonly #options: FailureLogOptions;
-  readonly #fileSystem: FileSystem;
+  readonly #log: LineLog;
   #newest: NewestFailures;
-  /** How far the file was read, and which one it was. */
-  #read = { ino: -1, length: 0 };
 
   /** Opens nothing yet. */
   constructor(options: FailureLogOptions) {
     this.#options = options;
-    this.#fileSystem = options.fileSystem;
+    this.#log = new LineLog({ ...options, writable: options.guard.writable });
     this.#newest = new NewestFailures(options.limits);
   }
 
@@ -91,45 +76,26 @@ export class FailureLog implements FailureStore {
   }
 
   #append(line: Uint8Array): void {
-    const { path, mostFileBytes = MOST_FILE_BYTES } = this.#options;
-    if ((lookAt(path)?.size ?? 0) >= mostFileBytes) this.#compact(path);
-    using file = openShared(this.#fileSystem, path, { append: true });
-    writeAll(this.#fileSystem, file, line);
+    const { mostFileBytes = MOST_FILE_BYTES } = this.#options;
+    if (this.#log.size >= mostFileBytes) this.#compact();
+    this.#log.append(line);
   }
 
-  /** What somebody adds meanwhile is lost: it is one of very many. */
-  #compact(path: string): void {
-    replaceFile(this.#fileSystem, path, this.records().map(encodeFailure));
-    this.#read = { ino: -1, length: 0 };
+  #compact(): void {
+    this.#log.replace(this.records().map(encodeFailure));
   }
 
   /** Reads what is new, or all where the file is another one. */
   #follow(): void {
-    const { guard, path, limits } = this.#options;
+    const { guard, limits, mostFileBytes = MOST_FILE_BYTES } = this.#options;
     guard.checkOpen("read from");
-    const info = lookAt(path);
-    const ino = info?.ino ?? 0;
-    const size = info?.size ?? 0;
-    const isSame = info !== undefined && ino === this.#read.ino && size >= this.#read.length;
-    if (!isSame) {
+    // What is larger than it is to be was made so by somebody else.
+    const { all, lines } = this.#log.read(2 * mostFileBytes);
+    if (all) {
       this.#newest = new NewestFailures(limits);
       this.seen.clear();
     }
-    // What is larger than it is to be was made so by somebody else.
-    const { mostFileBytes = MOST_FILE_BYTES } = this.#options;
-    const from = Math.max(isSame ? this.#read.length : 0, size - 2 * mostFileBytes);
-    if (size === from) return;
-    using file = this.#fileSystem.open(path, { read: true });
-    const bytes = new Uint8Array(size - from);
-    if (!readAt(file, from, bytes)) return;
-    // A line without its end may still be written.
-    const whole = bytes.subarray(0, bytes.lastIndexOf(LINE_FEED) + 1);
-    this.#read = { ino, length: from + whole.length };
-    for (let at = 0; at < whole.length;) {
-      const end = whole.indexOf(LINE_FEED, at);
-      if (end > at) this.#take(whole.subarray(at, end));
-      at = end + 1;
-    }
+    for (const line of lines) this.#take(line);
     for (const key of this.seen) if (this.#newest.get(key) === undefined) this.seen.delete(key);
   }
 

@@ -25,6 +25,8 @@ const PATHS = {
   fileDigests: "files.jsonl",
   /** The newest failures of calls. */
   failures: "failures.jsonl",
+  /** Who has used which call, and when. */
+  uses: "uses.jsonl",
   /** The file that HDF5 tools open. */
   linkFile: "values.h5",
   /** The directory of sealed segments. */
@@ -72,9 +74,9 @@ export function directoriesOf(layout: BagLayout): readonly string[] {
 /** The files of a bag that have a name of their own; none may be a link. */
 export function filesOf(layout: BagLayout): readonly string[] {
   const { bagJson, id, backupJson, manifest, callLog, callIndex, linkFile } = layout;
-  const { fileDigests, failures } = layout;
+  const { fileDigests, failures, uses } = layout;
   const own = [bagJson, id, backupJson, manifest, callLog, callIndex, linkFile];
-  return [...own, fileDigests, failures, ...locksOf(layout)];
+  return [...own, fileDigests, failures, uses, ...locksOf(layout)];
 }
 
 /** The files of a bag that are only ever locked. */

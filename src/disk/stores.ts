@@ -7,7 +7,7 @@
  * @module
  */
 import type { RecordPlan } from "../call/call_query.ts";
-import type { CallRecord } from "../call/call_record.ts";
+import type { CallRecord, CallUse } from "../call/call_record.ts";
 import type { Digest, EncodedValue, Found } from "../value/value.ts";
 
 export type { Found } from "../value/value.ts";
@@ -157,6 +157,39 @@ export interface FailureStore {
   delete(key: Digest): MaybePromise<boolean>;
   /** Gives all failures, the oldest first. */
   records(): MaybePromise<readonly CallRecord[]>;
+}
+
+/** Uses of calls that have all in common but the call: who has used which, and when last. */
+export interface UseSet extends Pick<CallUse, "tags" | "run"> {
+  /** When each call was last used, in milliseconds since 1970, by its key. */
+  readonly calls: ReadonlyMap<Digest, number>;
+}
+
+/** Gives uses that are not in a store yet, once. */
+export type UseSource = () => readonly UseSet[];
+
+/** Keeps who has used which call, and when: for people, and for who evicts; no call depends on it. */
+export interface UseStore {
+  /**
+   * Takes note that there are uses to be had: the store asks for them, once, before it is read or closed,
+   * and within seconds where it writes them down.
+   *
+   * @param source Gives them; told of again when there are others.
+   */
+  expect(source: UseSource): void;
+  /** Adds uses; of those of one call, one set of tags and one run the last counts. */
+  add(sets: readonly UseSet[]): void;
+  /** Adds uses that another cache or key had, also those of before they were forgotten here. */
+  carry(sets: readonly UseSet[]): void;
+  /**
+   * Forgets uses, whatever run they are of.
+   *
+   * @param keys Of which calls.
+   * @param tags Of which sets of tags, as they were read; of all, if not given.
+   */
+  forget(keys: Iterable<Digest>, tags?: readonly CallUse["tags"][]): void;
+  /** Gives all uses; a set may come in parts. Nothing may be changed, and they hold until others do. */
+  read(): readonly UseSet[];
 }
 
 /** A change of what a call store knows: a new record, a call that is forgotten, or anything. */

@@ -237,6 +237,12 @@ export interface Scope {
   /** Which arguments are stored, if the scope says so. */
   readonly storeArguments?: "all" | "small" | "none";
   /**
+   * The run of the program, where another isolate has made the scope.
+   *
+   * @internal
+   */
+  readonly run?: string;
+  /**
    * The workers of the scope's own.
    *
    * @internal
@@ -507,6 +513,8 @@ export interface ScopeDescription {
   readonly outputs?: string;
   /** Which arguments are stored, if the scope says so. */
   readonly storeArguments?: "all" | "small" | "none";
+  /** The run of the program by which calls use others; that which has started the isolate, if not given. */
+  readonly run?: string;
 }
 
 /**
@@ -559,6 +567,7 @@ export function restoreScope(
     leaseTimeout,
     ...(outputs !== undefined && { outputs }),
     ...(storeArguments !== undefined && { storeArguments }),
+    ...(description.run !== undefined && { run: description.run }),
     warn: createWarn(strict, onWarning),
   };
 }

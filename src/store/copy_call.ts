@@ -2,6 +2,7 @@ import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { encodeValue } from "../value/codec/encode_value.ts";
 import { MissingChunkError } from "../value/file/file_content.ts";
+import { withoutUses } from "./known_uses.ts";
 import { digestsOf } from "./sweep.ts";
 import type { Stores } from "./stores.ts";
 
@@ -9,15 +10,17 @@ import type { Stores } from "./stores.ts";
  * Copies a call: its values, then its record, so that no record names a value that is not there. A
  * signature is left behind: whoever keeps the copy signs it.
  *
+ * @param found Its record.
  * @param from Where its values are.
  * @param to Where the copy goes.
  * @returns Whether the call was copied; not when its result is missing or damaged.
  */
 export async function copyCall(
-  { signature: _, ...record }: CallRecord,
+  found: CallRecord,
   from: Stores,
   to: Stores,
 ): Promise<boolean> {
+  const { signature: _, ...record } = withoutUses(found);
   const copied = await copyValues(record, from, to);
   if (!copied.has(record.result)) return false;
   const args = record.args.map(({ value, ...argument }) =>

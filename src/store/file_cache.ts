@@ -21,6 +21,7 @@ import {
 import { listRoot } from "../disk/layout.ts";
 import { allowUse, type CachePermissions, likeDirectory } from "../disk/ownership.ts";
 import { writeFirst } from "../disk/read_only.ts";
+import { UseLog } from "../disk/use_log.ts";
 import { createLeases, DiskLeases, exclusively } from "../disk/leases.ts";
 import { DIGEST_SCHEME } from "../value/digest/digest_value.ts";
 import { FileCalls } from "./files/file_calls.ts";
@@ -52,9 +53,20 @@ function createStorage(
     // Who may not write should be told now, not at the first result.
     exclusively(fileSystem, locks, () => replacer.clear());
   }
+  const calls = new FileCalls({ ...options, path: `${path}/calls`, readClock });
+  const uses = new UseLog({
+    fileSystem,
+    root: path,
+    path: `${path}/uses.jsonl`,
+    marker: `${path}/cache.json`,
+    writable: guard.writable,
+    isKnown: (key) => calls.getLine(key) !== undefined,
+  });
   const close = () =>
     Promise.try(() => {
-      if (!guard.close()) return;
+      if (guard.closed) return;
+      uses[Symbol.dispose]();
+      guard.close();
       leases[Symbol.dispose]();
       values[Symbol.dispose]();
     });
@@ -62,9 +74,10 @@ function createStorage(
     path,
     mode,
     values,
-    calls: new FileCalls({ ...options, path: `${path}/calls`, readClock }),
-    failures: new FailureLog({ fileSystem, guard, path: `${path}/failures.jsonl` }),
+    calls,
+    failures: new FailureLog({ fileSystem, guard, root: path, path: `${path}/failures.jsonl` }),
     leases,
+    uses,
     sweeper: values,
     close,
     [Symbol.asyncDispose]: close,
@@ -81,6 +94,7 @@ function createStorage(
 //   calls/<2 hex>/<62 hex>.json  one record each, named by its key: a line as in the call log of a
 //                            bag (`checked_line.ts`)
 //   failures.jsonl           the newest failures of calls, as in a bag; there once one was kept
+//   uses.jsonl               who has used which call, as in a bag (`FORMAT.md`); perhaps missing
 //   leases/<key>             who is computing what
 //   leases/sweep.lock        held shared by who puts a value, alone by who removes values
 //   unfinished/…             files that are being written; renamed when they are whole

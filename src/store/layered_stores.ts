@@ -5,6 +5,7 @@ import { toArrayPart } from "../value/array_part.ts";
 import { FileHandle } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart, Payload } from "../value/value.ts";
 import { stackFailures, uniteFailures } from "./layered_failures.ts";
+import { stackUses, uniteUses } from "./layered_uses.ts";
 import { MemoryLeases } from "./memory_stores.ts";
 import type {
   CallFeed,
@@ -51,6 +52,7 @@ export function stackStores(layers: readonly Stores[]): Stores {
     leases,
     layers,
     ...stackFailures(layers),
+    ...stackUses(layers),
     ...(sweeper !== undefined && { sweeper }),
     swept: layers.flatMap((layer) => layer.swept ?? [layer]),
     namers: namersOf(top),
@@ -78,6 +80,7 @@ export function unionStores(layers: readonly Stores[]): Stores {
     layers,
     leases: new MemoryLeases(),
     ...uniteFailures(layers),
+    ...uniteUses(layers),
     readOnly: true,
     statistics: () => count(layers),
     resultOf({ key, result }, isWanted = ANY) {
@@ -528,6 +531,7 @@ export function mixStores(valuesOf: Stores, callsOf: Stores): Stores {
     layers: [callsOf],
     ...(valuesOf.sweeper && { sweeper: toMixedSweeper(valuesOf.sweeper, callsOf.leases) }),
     ...(callsOf.failures !== undefined && { failures: callsOf.failures }),
+    ...(callsOf.uses !== undefined && { uses: callsOf.uses }),
     // Where values are kept there may be calls of its own.
     namers: [valuesOf, callsOf].flatMap(namersOf),
     readOnly: (valuesOf.readOnly ?? false) || (callsOf.readOnly ?? false),

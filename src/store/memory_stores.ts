@@ -1,4 +1,4 @@
-import type { CallRecord } from "../call/call_record.ts";
+import type { CallRecord, CallUse } from "../call/call_record.ts";
 import { capture } from "../value/capture.ts";
 import { abortable } from "../base/abortable.ts";
 import { LateModule } from "../base/lazy_import.ts";
@@ -15,6 +15,9 @@ import type {
   Stores,
   SweepOptions,
   SweepResult,
+  UseSet,
+  UseSource,
+  UseStore,
   ValueDescription,
   ValueStore,
   ValueSweeper,
@@ -24,12 +27,14 @@ import type {
 export function createMemoryStores(): Stores {
   const values = new MemoryValues();
   const leases = new MemoryLeases();
+  const calls = new MemoryCalls();
   const sweeper: ValueSweeper = {
     horizon: (gracePeriod) => Promise.resolve(Math.min(now() - gracePeriod, leases.oldest - 1)),
     describe: (digest) => values.describe(digest),
     sweep: (live, options) => Promise.resolve(values.sweep(live, options)),
   };
-  return { values, calls: new MemoryCalls(), leases, sweeper, failures: new MemoryFailures() };
+  const uses = new MemoryUses(calls);
+  return { values, calls, leases, sweeper, failures: new MemoryFailures(), uses };
 }
 
 /** How many changes are kept for somebody who follows. */
@@ -119,6 +124,10 @@ class MemoryCalls implements CallStore {
   readonly #feeds = new Set<WeakRef<MemoryFeed>>();
   readonly #forgotten = new Set<Digest>();
 
+  get size(): number {
+    return this.#records.size;
+  }
+
   put(record: CallRecord, lease?: Lease): boolean {
     if (lease?.revoked) return false;
     // A record is data that JSON carries.
@@ -198,6 +207,68 @@ class MemoryFailures implements FailureStore {
 
   records(): readonly CallRecord[] {
     return [...this.#records.values()];
+  }
+}
+
+/** So many uses of calls that were forgotten are no reason to look for them. */
+const FEW_USES = 10_000;
+
+/** Who has used which call: what is told of is asked for when somebody wants to know. */
+class MemoryUses implements UseStore {
+  readonly #calls: MemoryCalls;
+  readonly #sources = new Set<UseSource>();
+  readonly #sets = new Map<string, UseSet & { readonly calls: Map<Digest, number> }>();
+
+  constructor(calls: MemoryCalls) {
+    this.#calls = calls;
+  }
+
+  expect(source: UseSource): void {
+    this.#sources.add(source);
+  }
+
+  add(sets: readonly UseSet[]): void {
+    for (const { tags, run, calls } of sets) {
+      const own = this.#sets.getOrInsertComputed(
+        `${run} ${JSON.stringify(tags)}`,
+        () => ({ tags, run, calls: new Map<Digest, number>() }),
+      );
+      for (const [key, at] of calls) own.calls.set(key, Math.max(at, own.calls.get(key) ?? at));
+    }
+    const all = this.#sets.values().reduce((sum, { calls }) => sum + calls.size, 0);
+    if (all > 2 * this.#calls.size + FEW_USES) this.#prune();
+  }
+
+  carry(sets: readonly UseSet[]): void {
+    this.add(sets);
+  }
+
+  #prune(): void {
+    for (const [name, { calls }] of this.#sets) {
+      for (const key of calls.keys()) if (this.#calls.get(key) === undefined) calls.delete(key);
+      if (calls.size === 0) this.#sets.delete(name);
+    }
+  }
+
+  forget(keys: Iterable<Digest>, tags?: readonly CallUse["tags"][]): void {
+    this.#collect();
+    const names = tags && new Set(tags.map((one) => JSON.stringify(one)));
+    for (const key of keys) {
+      for (const { tags: own, calls } of this.#sets.values()) {
+        if (names?.has(JSON.stringify(own)) !== false) calls.delete(key);
+      }
+    }
+  }
+
+  read(): readonly UseSet[] {
+    this.#collect();
+    return [...this.#sets.values()];
+  }
+
+  #collect(): void {
+    const sources = [...this.#sources];
+    this.#sources.clear();
+    for (const source of sources) this.add(source());
   }
 }
 

@@ -161,7 +161,7 @@ export function createDiskStores(
   files: DiskStorage,
   description: BagDescription | FilesDescription | SqliteDescription,
 ): PromptStores {
-  const { values, calls, failures, leases, sweeper, mode } = files;
+  const { values, calls, failures, leases, uses, sweeper, mode } = files;
   const readOnly = mode === "read";
   return {
     values,
@@ -169,6 +169,7 @@ export function createDiskStores(
     // Who may not write stores no result, so there is nothing that others could wait for.
     leases: readOnly ? new MemoryLeases() : leases,
     failures,
+    uses,
     ...(sweeper !== undefined && { sweeper }),
     readOnly,
     description,

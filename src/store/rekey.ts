@@ -5,6 +5,7 @@ import { toPortableModule } from "../call/projects.ts";
 import { findKeyOf, toIdentity } from "../call/record_key.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
 import type { Digest } from "../value/value.ts";
+import { KnownUses, toUseSets, withoutUses } from "./known_uses.ts";
 import type { Lease, LeaseStore, Stores } from "./stores.ts";
 
 /** What may be different of a task's calls. */
@@ -60,7 +61,14 @@ export async function rekeyStores(
     if (other !== undefined && endOf(other) > endOf(to)) continue;
     if (await writeNew(stores, to, moving.get(to.key))) written.set(to.key, to);
   }
-  for (const { from } of moves) if (!written.has(from.key)) await forgetOld(stores, from);
+  const old = moves.map(({ from }) => from).filter(({ key }) => !written.has(key));
+  const { uses } = stores;
+  if (uses !== undefined) {
+    const known = new KnownUses(uses.read());
+    uses.carry(moves.flatMap(({ from, to }) => toUseSets(known.of(from.key), to.key)));
+  }
+  for (const from of old) await forgetOld(stores, from);
+  uses?.forget(old.map(({ key }) => key));
   return { moved: moves.length, unchanged, unknown };
 }
 
@@ -110,9 +118,10 @@ export async function acceptRecords(
 
 async function rekey(
   stores: Stores,
-  { signature: _, ...record }: CallRecord,
+  found: CallRecord,
   change: IdentityChange,
 ): Promise<CallRecord | undefined> {
+  const { signature: _, ...record } = withoutUses(found);
   const makeKey = findKeyOf(record);
   if (makeKey === undefined) return undefined;
   const { parts, ...rest } = record;

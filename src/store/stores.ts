@@ -9,6 +9,7 @@ import type {
   LeaseStore,
   MaybePromise,
   TellDamaged,
+  UseStore,
   ValueStore,
   ValueSweeper,
 } from "../disk/stores.ts";
@@ -147,6 +148,8 @@ export interface Stores {
   readonly layers?: readonly Stores[];
   /** What has failed; absent when that is not kept. */
   readonly failures?: FailureStore;
+  /** Who has used which call; absent when that is not kept. */
+  readonly uses?: UseStore;
   /** Drops values that no record names; absent when the store cannot. */
   readonly sweeper?: ValueSweeper;
   /**

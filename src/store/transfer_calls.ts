@@ -2,8 +2,9 @@ import { BOOLEAN, checkOptions } from "../base/check_options.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { copyCall } from "./copy_call.ts";
+import { toUseSets } from "./known_uses.ts";
 import { isSameCall } from "./rekey.ts";
-import type { Stores } from "./stores.ts";
+import type { Stores, UseSet } from "./stores.ts";
 
 export { rekeyStores } from "./rekey.ts";
 
@@ -57,7 +58,17 @@ export async function transferCalls(
   if (to.readOnly) throw new TypeError("Cannot transfer calls into this cache: it is read-only");
   if (pop) checkMove(from, to);
   const counts = { copied: 0, kept: 0, failed: 0 };
-  for await (const record of records) counts[await transfer(record, from, to, overwrite, pop)]++;
+  const uses: UseSet[] = [];
+  const moved: Digest[] = [];
+  for await (const record of records) {
+    const state = await transfer(record, from, to, overwrite, pop);
+    counts[state]++;
+    if (state === "failed") continue;
+    uses.push(...toUseSets(record.uses ?? [], record.key));
+    if (pop && state === "copied") moved.push(record.key);
+  }
+  to.uses?.carry(uses);
+  from.uses?.forget(moved);
   return counts;
 }
 

@@ -1,6 +1,7 @@
 import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
+import { KnownUses } from "./known_uses.ts";
 import { showFailures } from "./layered_failures.ts";
 import { unionStores } from "./layered_stores.ts";
 import type {
@@ -28,7 +29,14 @@ type Shows = (record: CallRecord) => boolean;
  */
 export function filterStores(stores: Stores, query: CallQuery): Stores {
   const { description: _, ...union } = unionStores([stores]);
-  const shows = toMatcher(query);
+  const matches = toMatcher(query);
+  // Only what asks for uses pays for them.
+  const isOfUses = !("address" in query) && typeof query !== "function" &&
+    (query.tags !== undefined || query.lastUsed !== undefined);
+  const { uses } = union;
+  const shows: Shows = isOfUses && uses !== undefined
+    ? (record) => matches(new KnownUses(uses.read()).addTo(record))
+    : matches;
   const calls = new ShownCalls(union.calls, shows);
   const failures = showFailures(union, toFailureMatcher(query));
   const others = only(union, shows);

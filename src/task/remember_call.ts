@@ -341,7 +341,7 @@ function answerFound(
 ): unknown {
   if (found.hit) {
     if (check?.stale) revalidate(cache, call, ready, runner, parts);
-    cache.count(true);
+    cache.countHit(call.key, ready.scope);
     ready.status.recalled(true);
     return found.value;
   }
@@ -463,7 +463,8 @@ async function computeMissed(
   if (!hit && cache.stores.failures?.seen.has(call.key) && !cache.readOnly) {
     await noteFailure("clear", ready, ({ clearFailure }) => clearFailure(cache, call));
   }
-  cache.count(hit);
+  if (hit) cache.countHit(call.key, scope);
+  else cache.countMiss();
   status.recalled(hit);
   return value;
 }

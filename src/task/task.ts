@@ -602,13 +602,17 @@ function createCallable(
       return await isHit(() => cache.find(key, check));
     },
     load: async (...args: unknown[]) => {
-      const { cache, warn, outputs } = scopeOf();
+      const scope = scopeOf();
+      const { cache, warn, outputs } = scope;
       const { name, validity } = definition;
       const call = await keyed(args);
       const { lookUp } = await REMEMBERING.load();
       const judge = RecordCheck.of({}, { name, warn, validity }, TAKES_ALL);
       const found = cache && await lookUp(cache, call, { name, warn, outputs, judge });
-      if (found?.hit) return found.value;
+      if (found?.hit) {
+        cache?.noteUse(call.key, scope);
+        return found.value;
+      }
       const state = cache === undefined
         ? "there is no cache here"
         : await cache.record(call.key) === undefined || validity === undefined

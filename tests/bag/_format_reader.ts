@@ -3,7 +3,7 @@ import type { BackupState } from "../../src/bag/backup/backup_json.ts";
 import type { DiskBag } from "../../src/bag/disk_bag.ts";
 import type { BagOptions } from "../../src/disk/disk_storage.ts";
 import { openBagFiles } from "../../src/bag/open_bag.ts";
-import type { CallRecord } from "../../src/call/call_record.ts";
+import type { CallRecord, CallUse } from "../../src/call/call_record.ts";
 import { digestArgument } from "../../src/value/digest/digest_value.ts";
 import { encodeValue } from "../../src/value/codec/encode_value.ts";
 import { type EncodedPart, type EncodedValue, toKindName } from "../../src/value/value.ts";
@@ -48,6 +48,7 @@ export interface ReadBag {
   readonly touches: readonly { readonly touch: string; readonly at: number }[];
   readonly files: readonly { readonly size: number; readonly digest: string }[];
   readonly failures: readonly CallRecord[];
+  readonly uses: readonly (CallUse & { readonly key: string })[];
   readonly indexed: number | null;
 }
 

@@ -1,5 +1,6 @@
 // Contract: FORMAT.md is enough to read the files that a bag holds, and what it knows of others.
-import { cacheScope, file, openBag, task } from "@quiver/quiver";
+import { type Bag, cacheScope, file, openBag, task } from "@quiver/quiver";
+import { query } from "@quiver/quiver/caches";
 import { assertEquals, assertRejects } from "@std/assert";
 import { Files } from "../files/_files.ts";
 import { sizeOf, write, writeTree } from "../files/testdata/file_tasks.ts";
@@ -24,6 +25,38 @@ function findWrong({ values }: ReadBag): string[] {
   return Object.entries(values).filter(([digest, { exact }]) => exact !== digest)
     .map(([digest]) => digest);
 }
+
+const square = task(import.meta, (n: number) => n * n, { name: "square of uses" });
+
+Deno.test({
+  ...PYTHON.forTest("FORMAT.md says who has used which call"),
+  async fn() {
+    await using files = new Files();
+    const path = files.at("results.bag");
+    const use = (cache: Bag, run: string, ns: readonly number[]) =>
+      cacheScope({ cache, tags: { run } }, async () => {
+        for (const n of ns) await square(n);
+      });
+    {
+      await using bag = await openBag(path, { fold: "manual" });
+      for (const run of ["monday", "friday", "sunday"]) await use(bag, run, [1, 2, 3]);
+      await query(bag, { tags: { run: "friday" } }).take(2).evict();
+      await use(bag, "friday", [1]);
+    }
+    await using bag = await openBag(path, { fold: "manual" });
+    const known = await Array.fromAsync(
+      query(bag),
+      ({ key, uses = [] }) => uses.map((use) => ({ key, ...use })),
+    );
+    const order = (uses: ReadBag["uses"]) =>
+      uses.map(({ key, run, tags }) => JSON.stringify([key, run, tags])).sort();
+    const { uses } = runReader([READER, path]);
+    assertEquals(order(uses), order(known.flat()));
+    assertEquals(uses.length, 5);
+    const { at: last } = known.flat().toSorted((a, b) => a.at - b.at).at(-1) ?? {};
+    assertEquals(Math.max(...uses.map(({ at }) => at)), last);
+  },
+});
 
 Deno.test({
   ...PYTHON.forTest("FORMAT.md says how files lie in a bag, and how their keys are made"),

@@ -888,6 +888,36 @@ def read_failures(root):
     return [failure for _, failure in newest.values()]
 
 
+def read_uses(root):
+    """Gives the uses that count, each with its key, its tags, its run and its time."""
+    uses, drops = {}, []
+    for line in (read_file(f"{root}/uses.jsonl") or b"").split(b"\n"):
+        content = read_checked_line(line) if line else None
+        if content is None:
+            continue
+        if "dropped" in content:
+            drops.append(content)
+            for key in content["dropped"]:
+                uses = {
+                    use: told for use, told in uses.items()
+                    if use[0] != key or told[0] > content["at"] or not is_of(content, told[1])
+                }
+            continue
+        for key, ago in zip(content["used"], content["ago"]):
+            at, tags = content["at"] - ago, content["tags"]
+            told = max(at, content.get("carried", at))
+            if any(key in drop["dropped"] and is_of(drop, tags) and told <= drop["at"] for drop in drops):
+                continue
+            use = (key, json.dumps(tags, sort_keys=True), content["run"])
+            uses[use] = max(uses.get(use, (at, tags)), (at, tags), key=lambda one: one[0])
+    return [{"key": use[0], "run": use[2], "at": at, "tags": tags} for use, (at, tags) in uses.items()]
+
+
+def is_of(drop, tags):
+    """Tells whether what was dropped has these tags."""
+    return "tags" not in drop or drop["tags"] == tags
+
+
 def write_number(number):
     """Writes a number as ECMAScript does."""
     if isinstance(number, int):
@@ -1052,6 +1082,7 @@ def report_bag(root, signing_key):
         "touches": read_touches(root),
         "files": read_files(root),
         "failures": read_failures(root),
+        "uses": read_uses(root),
         "indexed": indexed,
     }
 

@@ -442,7 +442,7 @@ Deno.test("FailureLog keeps the newest failures, however many there are", () =>
   withFolder((root) => {
     const path = `${root}/failures.jsonl`;
     const limits = { most: 10, mostBytes: 20_000 };
-    const options = { ...ON_DISK, path, limits, mostFileBytes: 8000 };
+    const options = { ...ON_DISK, root, path, limits, mostFileBytes: 8000 };
     const [log, other] = [new FailureLog(options), new FailureLog(options)];
     const numbers = (of: FailureLog) => of.records().map(({ started }) => started);
     let largest = 0;
@@ -510,20 +510,20 @@ Deno.test("SqliteFailures and stores of one's own keep the newest failures", asy
 Deno.test("FailureLog passes over whatever is no failure, and goes on after a removal", () =>
   withFolder((root) => {
     const path = `${root}/failures.jsonl`;
-    const log = new FailureLog({ ...ON_DISK, path });
+    const log = new FailureLog({ ...ON_DISK, root, path });
     assertEquals([log.records(), log.delete(toRecord(1).key)], [[], false]);
     log.put(toRecord(1));
     const [line = ""] = Deno.readTextFileSync(path).split("\n").filter(Boolean);
     const damaged = ["", "{", line.replace("m 1", "m 2"), '{"failed":1}', "x".repeat(10_000)];
     Deno.writeTextFileSync(path, damaged.join("\n"), { append: true });
     log.put(toRecord(3));
-    const again = new FailureLog({ ...ON_DISK, path });
+    const again = new FailureLog({ ...ON_DISK, root, path });
     assertEquals(again.records(), [toRecord(1), toRecord(3)]);
     // A line that is not finished may be later.
     Deno.writeTextFileSync(path, line.slice(0, 40), { append: true });
     assertEquals(log.records().length, 2);
     // What somebody has made large is not read as a whole.
-    const few = new FailureLog({ ...ON_DISK, path, mostFileBytes: 1000 });
+    const few = new FailureLog({ ...ON_DISK, root, path, mostFileBytes: 1000 });
     Deno.writeTextFileSync(path, "\n".repeat(5000), { append: true });
     assertEquals(few.records(), []);
     Deno.removeSync(path);

@@ -16,9 +16,10 @@
  * @module
  */
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import type { FileSystem } from "../../disk/file_system.ts";
+import { type FileSystem, removeIfThere } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toLayout, toSegmentPath } from "../../disk/layout.ts";
 import { waitUntil } from "../../disk/leases.ts";
+import { LineLog } from "../../disk/line_log.ts";
 import { likeDirectory } from "../../disk/ownership.ts";
 import { checkBag } from "../bag_json.ts";
 import { createPause } from "../fold/bag_editor.ts";
@@ -78,6 +79,7 @@ export async function backupBag(
   const holdStill = () => takeLock(layout, writable ? owned : undefined, signal);
   using found = await copyValues(layout, target, copier, holdStill);
   const removed = await commit(target, found, id, copier);
+  copyUses(layout, target);
   const calls = countCalls(target.layout);
   return { path: directory, ...copier.state, calls, removed };
 }
@@ -136,6 +138,19 @@ async function tryPass(layout: BagLayout, values: ValueCopier): Promise<Found | 
     log[Symbol.dispose]();
     throw error;
   }
+}
+
+/** Nothing depends on them: a backup without them is whole. */
+function copyUses(
+  layout: BagLayout,
+  { layout: { uses: path, root }, fileSystem }: BackupTarget,
+): void {
+  const source = new LineLog({ root: layout.root, path: layout.uses, writable: false });
+  const lines = [...source.readSound()];
+  if (lines.length === 0) return removeIfThere(fileSystem, path);
+  const target = new LineLog({ root, path, writable: true, fileSystem });
+  target.readAll();
+  target.replace(lines);
 }
 
 function toLostError(layout: BagLayout, { name }: SegmentEntry): BagCorruptError {

@@ -41,6 +41,7 @@ export async function runBackupWorker(
   const { links = true, signal, progress } = options;
   signal?.throwIfAborted();
   bag.checkThere("back up");
+  bag.uses.flush();
   const callbacks = new SafeCallbacks("who follows the backup of a bag", writeWarning);
   return await runJob<BackupResult, BackupProgress>({
     entry: new URL("./backup_worker.ts", import.meta.url),

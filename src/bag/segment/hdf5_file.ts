@@ -164,6 +164,11 @@ export class Hdf5Values implements PayloadSource, Disposable {
     return this.#input.names(group);
   }
 
+  /** Tells whether a group has an attribute. */
+  hasAttribute(path: string, name: string): boolean {
+    return this.#input.hasAttribute(path, name);
+  }
+
   /** An attribute that is a text. */
   attribute(path: string, name: string): string {
     return this.#input.readAttribute(path, name);

@@ -26,7 +26,7 @@ import type { Hdf5Environment, Hdf5Input } from "../hdf5/access.ts";
 import { FoldLock, type Manifest, readManifest, writeManifest } from "../manifest.ts";
 import { writeLinkFile } from "../segment/link_file.ts";
 import type { SegmentSource } from "../segment/segment_writer.ts";
-import { checkFileDigests } from "./check_file_digests.ts";
+import { checkLineFiles } from "./check_line_files.ts";
 import { checkJournals } from "./check_journals.ts";
 import { checkLog } from "./check_log.ts";
 import { type CheckedManifest, checkManifest } from "./check_manifest.ts";
@@ -99,7 +99,7 @@ export async function verifyFiles(
   const manifest = quarantine === undefined
     ? switched
     : await repairLog(context, switched, log, tables, before);
-  const files = await checkFileDigests(context);
+  const files = await checkLineFiles(context);
   const unfinished = checkUnfinished(layout, manifest);
   const { report: manifestReport } = checked;
   return {

@@ -1,3 +1,4 @@
+import { RUN } from "../../cache/cache.ts";
 import type { KeyedCall } from "../../call/call_key.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
 import {
@@ -140,6 +141,7 @@ export function toCallContext(scope: Scope, flags?: CallFlags): CallContext | un
   if (bare) return flags && { tags, strict, bare, ...flags };
   return {
     ...describeScope(scope, description),
+    ...(description !== undefined && { run: scope.run ?? RUN }),
     ...flags,
     ...(chain !== undefined && { chain }),
     ...(nesting !== undefined && { depth: nesting.depth }),

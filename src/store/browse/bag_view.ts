@@ -1,7 +1,7 @@
 import type { DiskBag } from "../../bag/disk_bag.ts";
 import type { Digest, EncodedPart, PayloadSource } from "../../value/value.ts";
 import type { OpenFiles } from "../open_stores.ts";
-import type { PromptCalls, PromptValues } from "../stores.ts";
+import type { PromptCalls, PromptValues, UseSet } from "../stores.ts";
 import { sourceOf } from "./cache_source.ts";
 
 /** What a bag shows to those who look around in it. */
@@ -10,6 +10,8 @@ export interface BagView {
   readonly path: string;
   /** Its records. */
   readonly calls: PromptCalls;
+  /** Who has used which of the calls. */
+  uses(): readonly UseSet[];
   /** Where the payloads of its values lie. */
   readonly source: PayloadSource;
 }
@@ -19,10 +21,12 @@ export interface BagView {
  *
  * @param opened The bag. If it is signed, nothing is shown but what the holder of a key has written.
  */
-export function createBagView({ files, stores: { values, calls } }: OpenFiles<DiskBag>): BagView {
+export function createBagView(
+  { files, stores: { values, calls, uses } }: OpenFiles<DiskBag>,
+): BagView {
   // What is believed as it is may be read in pieces.
   const source = values === files.values ? files.values : checkedSource(values);
-  return { path: files.path, calls, source };
+  return { path: files.path, calls, uses: () => uses?.read() ?? [], source };
 }
 
 /**

@@ -4,8 +4,9 @@
  * ```text
  * /                      attribute "quiver", a JSON text: format "quiver-export", version 2
  * /calls/<task>/<key>    one group for each call; attributes task, module, version, key, started
- *                        (ISO 8601), duration (milliseconds), metadata (JSON) and record, the
- *                        record of the call log as JSON
+ *                        (ISO 8601), duration (milliseconds), metadata (JSON), record, the record of
+ *                        the call log as JSON, and uses, a JSON array of objects with tags, run and
+ *                        at, if there are any
  *   args/<name>          each argument that is stored; of others an attribute "digest …"
  *   result               the result
  * /values, /packed, …    the exact values, as in a segment (`format.ts`)
@@ -35,6 +36,7 @@ import { openValue } from "../../value/tree/open_value.ts";
 import type { Digest, PayloadSource, StoredPayload } from "../../value/value.ts";
 import { either } from "../../disk/disk_storage.ts";
 import type { BagView } from "../browse/bag_view.ts";
+import { KnownUses, withoutUses } from "../known_uses.ts";
 import { toPath } from "../open_stores.ts";
 import { type ExportLayout, ExportTree, toUniqueName, UNLIKE_HDF5 } from "./export_tree.ts";
 
@@ -95,7 +97,9 @@ export async function exportBag(
   const found = new Map<Digest, SegmentSource>();
   const records: CallRecord[] = [];
   let skipped = 0;
-  for (const record of view.calls.records()) {
+  const known = new KnownUses(view.uses());
+  for (const stored of view.calls.records()) {
+    const record = known.addTo(stored);
     if (!matches(record)) continue;
     if (!collect(source, record.result, found)) {
       skipped++;
@@ -263,7 +267,8 @@ function writeCall(
     if (value !== undefined) output.setProperty(path, name, value);
   }
   output.setProperty(path, "metadata", JSON.stringify(metadata ?? {}));
-  output.setAttribute(path, "record", JSON.stringify(record));
+  output.setAttribute(path, "record", JSON.stringify(withoutUses(record)));
+  if (record.uses !== undefined) output.setAttribute(path, "uses", JSON.stringify(record.uses));
   output.createGroup(`${path}/args`);
   const names = new Set<string>();
   for (const { name, digest, value } of args) {

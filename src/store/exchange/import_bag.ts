@@ -4,13 +4,14 @@ import { ATTRIBUTE } from "../../bag/segment/format.ts";
 import type { Hdf5Environment, Hdf5Input } from "../../bag/hdf5/access.ts";
 import { HDF5_ENVIRONMENT, Hdf5Values } from "../../bag/segment/hdf5_file.ts";
 import { BagCorruptError, QuiverError } from "../../base/errors.ts";
-import type { CallRecord, IgnoredPosition } from "../../call/call_record.ts";
+import type { CallRecord, CallUse, IgnoredPosition } from "../../call/call_record.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
 import { toCallRecord } from "../../disk/disk_stores.ts";
 import { decodeValue } from "../../value/codec/decode_value.ts";
 import { encodeValue } from "../../value/codec/encode_value.ts";
 import type { Digest, EncodedPart, EncodedValue } from "../../value/value.ts";
 import { createBagView } from "../browse/bag_view.ts";
+import { toUseSets } from "../known_uses.ts";
 import { digestsOf } from "../sweep.ts";
 import { type OpenFiles, toPath } from "../open_stores.ts";
 import { EXPORT_FORMAT, EXPORT_VERSION, PLAIN_FORMAT } from "./export_bag.ts";
@@ -49,7 +50,9 @@ export async function importBag(
   const check = (input: Hdf5Input) => explained(file, () => checkFormat(input));
   using values = await Hdf5Values.open(file, environment, check);
   try {
-    const records = Array.from(readRecords(values));
+    const found = Array.from(readCalls(values));
+    const records = found.map(({ record }) => record);
+    const uses = found.flatMap(({ record: { key }, uses }) => toUseSets(uses, key));
     const digests = new Set(records.flatMap(digestsOf));
     for (const digest of digests) loadValue(values, digest);
     const believed = records.filter((record) => calls.believes?.(record) ?? true);
@@ -61,6 +64,8 @@ export async function importBag(
       await files.values.put(value);
     }
     for (const record of fresh) await files.calls.put(record);
+    const isHere = (key: Digest) => calls.get(key) !== undefined;
+    files.uses.carry(uses.filter(({ calls }) => [...calls.keys()].every(isHere)));
     return {
       calls: fresh.length,
       known: believed.length - fresh.length,
@@ -117,16 +122,44 @@ function checkFormat(input: Hdf5Input): void {
   }
 }
 
-function* readRecords(values: Hdf5Values): Generator<CallRecord> {
+/** A call of the file. */
+interface ReadCall {
+  readonly record: CallRecord;
+  readonly uses: readonly CallUse[];
+}
+
+function* readCalls(values: Hdf5Values): Generator<ReadCall> {
   for (const task of ask("its list of tasks", () => values.names("/calls"))) {
     const group = `/calls/${task}`;
     for (const key of ask(`"${group}"`, () => values.names(group))) {
       const path = `${group}/${key}`;
       const record = toRecord(parse(path, ask(path, () => values.attribute(path, "record"))));
       if (record?.key !== key) throw new ImportError(`"${path}" has no sound record`);
-      yield record;
+      yield { record, uses: readUses(values, path) };
     }
   }
+}
+
+/** Who has used a call; what is no use is none. */
+function readUses(values: Hdf5Values, path: string): CallUse[] {
+  if (!ask(path, () => values.hasAttribute(path, "uses"))) return [];
+  const content: unknown = parseUses(ask(path, () => values.attribute(path, "uses")));
+  return Array.isArray(content) ? content.filter(isUse) : [];
+}
+
+function parseUses(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Nothing depends on them.
+    return undefined;
+  }
+}
+
+function isUse(content: unknown): content is CallUse {
+  const { tags, run, at }: Partial<CallUse> = Object(content);
+  return typeof tags === "object" && tags !== null && !Array.isArray(tags) && isText(run) &&
+    Number.isFinite(at);
 }
 
 function parse(what: string, text: string): Record<string, unknown> {

@@ -2,13 +2,14 @@ import type { CallRecord } from "../../call/call_record.ts";
 import type { Digest } from "../../value/value.ts";
 import type { ValueDescription } from "../stores.ts";
 import { digestsOf } from "../sweep.ts";
-import { EndQueue } from "./end_queue.ts";
+import { CallQueue } from "./call_queue.ts";
 import type { LimitedCall } from "./limits.ts";
 
 /** So many forgotten calls are worth letting go of. */
 const LEAST_TRIMMED = 1000;
 
 interface IndexEntry extends LimitedCall {
+  used: number;
   /** All values that the call needs, each once. */
   readonly digests: readonly Digest[];
 }
@@ -19,25 +20,48 @@ interface IndexedValue {
   calls: number;
 }
 
-/** Which calls are remembered, in the order of their last use, and what their values take. */
+/** Two uses are at least so far apart, in milliseconds. */
+const TICK = 1 / 1024;
+
+/** What an index is asked. */
+interface EvictionIndexOptions {
+  /** Tells what a value takes and which parts it has; absent where nobody asks. */
+  readonly describe?: ((digest: Digest) => ValueDescription | undefined) | undefined;
+  /** Ranks calls, if they are asked for by that; ranks never fall. */
+  readonly rankOf?: ((call: LimitedCall) => number) | undefined;
+  /** Tells when a call was last used, by others too, in milliseconds since 1970. */
+  readonly lastUsed: (key: Digest) => number;
+}
+
+/** Which calls are remembered, when they were last used, and what their values take. */
 export class EvictionIndex {
-  readonly #describe: (digest: Digest) => ValueDescription | undefined;
-  /** A map keeps the order of insertion: what was used is taken out and put in again. */
+  readonly #describe: EvictionIndexOptions["describe"];
+  /** A map keeps the order of insertion: that in which they were recorded. */
   readonly #entries = new Map<Digest, IndexEntry>();
   /** The same calls by when they ended, which may not be the order in which they were recorded. */
-  readonly #ends = new EndQueue<IndexEntry>((entry) => this.#entries.get(entry.key) === entry);
+  readonly #ends: CallQueue<IndexEntry>;
+  readonly #ranks: CallQueue<IndexEntry> | undefined;
   readonly #values = new Map<Digest, IndexedValue>();
   /** Uses of calls that are not in the index yet. */
-  readonly #early = new Set<Digest>();
+  readonly #early = new Map<Digest, number>();
   #bytes = 0;
+  #clock = 0;
 
   /**
    * Creates an empty index.
    *
-   * @param describe Tells what a value takes and which parts it has.
+   * @param options What it is asked.
    */
-  constructor(describe: (digest: Digest) => ValueDescription | undefined) {
+  constructor({ describe, rankOf, lastUsed }: EvictionIndexOptions) {
     this.#describe = describe;
+    const isThere = (entry: IndexEntry) => this.#entries.get(entry.key) === entry;
+    this.#ends = new CallQueue(isThere, ({ ended }) => ended);
+    if (rankOf === undefined) return;
+    // Looked at when a call is to go: others may have used it.
+    this.#ranks = new CallQueue(isThere, (entry) => {
+      entry.used = Math.max(entry.used, lastUsed(entry.key));
+      return rankOf(entry);
+    });
   }
 
   /** What all values take together, in bytes; each counts once. */
@@ -50,12 +74,17 @@ export class EvictionIndex {
     return this.#entries.size;
   }
 
-  /** The calls, the least recently used first. */
-  entries(): Iterable<LimitedCall> {
-    return this.#entries.values();
+  /** The call of the lowest rank. */
+  get first(): LimitedCall | undefined {
+    return this.#ranks?.first();
   }
 
-  /** The keys of the calls, the least recently used first. */
+  /** The calls, those of the lowest rank first. */
+  ranked(): LimitedCall[] {
+    return this.#ranks?.sorted() ?? [];
+  }
+
+  /** The keys of the calls, in the order in which they were recorded. */
   keys(): MapIterator<Digest> {
     return this.#entries.keys();
   }
@@ -81,25 +110,30 @@ export class EvictionIndex {
   }
 
   /**
-   * Takes note of a record; it counts as used.
+   * Takes note of a record; it counts as used when its body ended.
    *
    * @param ended When its body ended, in milliseconds since 1970.
    */
   put(record: CallRecord, ended: number): void {
     this.delete(record.key);
-    const sizes = new Map<Digest, number | undefined>();
-    for (const digest of digestsOf(record)) {
-      const description = this.#describe(digest);
-      sizes.set(digest, description?.bytes ?? 0);
-      for (const part of description?.parts ?? []) if (!sizes.has(part)) sizes.set(part, undefined);
-    }
+    const sizes = this.#describe === undefined ? [] : measure(record, this.#describe);
     let bytes = 0;
-    for (const [digest, size] of sizes) bytes += this.#retain(digest, size);
-    const { key } = record;
-    const entry = { key, bytes, ended, digests: [...sizes.keys()] };
+    const digests: Digest[] = [];
+    for (const [digest, size] of sizes) {
+      bytes += this.#retain(digest, size);
+      digests.push(digest);
+    }
+    const { key, duration } = record;
+    const used = Math.max(ended, this.#early.get(key) ?? 0);
+    this.#early.delete(key);
+    const entry = { key, bytes, ended, duration, used, digests };
     this.#entries.set(key, entry);
-    this.#ends.add(entry);
-    if (this.#ends.size > 2 * this.#entries.size + LEAST_TRIMMED) this.#ends.trim();
+    for (const queue of [this.#ends, this.#ranks]) {
+      queue?.add(entry);
+      if (queue !== undefined && queue.size > 2 * this.#entries.size + LEAST_TRIMMED) {
+        queue.sorted();
+      }
+    }
   }
 
   /**
@@ -108,20 +142,15 @@ export class EvictionIndex {
    * @param key The key of the call.
    */
   use(key: Digest): void {
+    const at = this.#clock = Math.max(this.#clock + TICK, Date.now());
     const entry = this.#entries.get(key);
-    if (entry === undefined) {
-      this.#early.add(key);
-      return;
-    }
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    if (entry === undefined) this.#early.set(key, at);
+    else entry.used = at;
   }
 
-  /** Takes note of the uses of calls that were not in the index when they were used. */
-  useEarly(): void {
-    const keys = [...this.#early];
+  /** Lets go of the uses of calls that are not remembered. */
+  forgetEarly(): void {
     this.#early.clear();
-    for (const key of keys) if (this.#entries.has(key)) this.use(key);
   }
 
   /**
@@ -140,6 +169,7 @@ export class EvictionIndex {
   clear(): void {
     this.#entries.clear();
     this.#ends.clear();
+    this.#ranks?.clear();
     this.#values.clear();
     this.#bytes = 0;
   }
@@ -150,7 +180,7 @@ export class EvictionIndex {
       known.calls++;
       return known.bytes;
     }
-    const bytes = size ?? this.#describe(digest)?.bytes ?? 0;
+    const bytes = size ?? this.#describe?.(digest)?.bytes ?? 0;
     this.#values.set(digest, { bytes, calls: 1 });
     this.#bytes += bytes;
     return bytes;
@@ -162,4 +192,18 @@ export class EvictionIndex {
     this.#values.delete(digest);
     this.#bytes -= value.bytes;
   }
+}
+
+/** What the values of a call take, each once; of parts that are not told. */
+function measure(
+  record: CallRecord,
+  describe: NonNullable<EvictionIndexOptions["describe"]>,
+): Map<Digest, number | undefined> {
+  const sizes = new Map<Digest, number | undefined>();
+  for (const digest of digestsOf(record)) {
+    const description = describe(digest);
+    sizes.set(digest, description?.bytes ?? 0);
+    for (const part of description?.parts ?? []) if (!sizes.has(part)) sizes.set(part, undefined);
+  }
+  return sizes;
 }

@@ -10,9 +10,10 @@ import type {
   RecordChange,
   Stores,
   TellDamaged,
+  UseSet,
   ValueDescription,
 } from "../stores.ts";
-import { sweepStores } from "../sweep.ts";
+import { digestsOf, sweepStores } from "../sweep.ts";
 import { EvictionIndex } from "./eviction_index.ts";
 import { Garbage } from "./garbage.ts";
 import type { LimitOptions } from "./limits.ts";
@@ -30,6 +31,9 @@ const USUAL_GARBAGE = 64 * 1024 * 1024;
 /** How long a sweep keeps values that no record names, in milliseconds. */
 const GRACE = 2000;
 
+/** So many handles may put calls at once before one of them looks whether they are too many. */
+const MOST_HANDLES = 64;
+
 /** A file is rewritten when less than this share of it is wanted. */
 const SHARE = 2 / 3;
 
@@ -46,6 +50,10 @@ export class LimitedCalls {
   readonly #swept: readonly Stores[];
   #feed: CallFeed | undefined;
   readonly #garbage: Garbage;
+  /** What the stores know of uses, as of when calls were last evicted. */
+  #uses: readonly UseSet[] = [];
+  /** What may be put before the index has to be up to date. */
+  #allowance = { items: 0, bytes: 0 };
 
   /**
    * Reads nothing yet.
@@ -64,7 +72,13 @@ export class LimitedCalls {
       ? USUAL_GARBAGE
       : Math.max(LEAST_GARBAGE, maxBytes * GARBAGE_SHARE);
     this.#garbage = new Garbage(this.#swept, much);
-    this.#index = new EvictionIndex((digest) => this.#describe(digest));
+    const { rankOf, bytesCount } = this.#selection;
+    const isMeasured = bytesCount || maxBytes !== Infinity;
+    this.#index = new EvictionIndex({
+      rankOf,
+      describe: isMeasured ? (digest) => this.#describe(digest) : undefined,
+      lastUsed: (key) => this.#lastUsed(key),
+    });
   }
 
   #describe(digest: Digest): ValueDescription | undefined {
@@ -73,6 +87,14 @@ export class LimitedCalls {
       if (description !== undefined) return description;
     }
     return undefined;
+  }
+
+  /** When others have used a call, too. */
+  #lastUsed(key: Digest): number {
+    if (!this.#selection.usesCount) return 0;
+    let last = 0;
+    for (const { calls } of this.#uses) last = Math.max(last, calls.get(key) ?? 0);
+    return last;
   }
 
   /** As of any store of calls. */
@@ -113,12 +135,42 @@ export class LimitedCalls {
   /** As of any store of calls; evicts what is too much. */
   async put(record: CallRecord, lease?: Lease): Promise<boolean> {
     if (await this.#stores.calls.put(record, lease) === false) return false;
+    if (this.#isAllowed(record)) return true;
     await this.#catchUp();
+    this.#index.use(record.key);
+    this.#index.forgetEarly();
     this.#garbage.stored(this.#index.bytesOf(record.key));
-    this.#index.useEarly();
     await this.#enforce();
     await this.#sweep();
+    this.#allow();
     return true;
+  }
+
+  /** Far from the limits nobody need look at each call; many handles may be putting some. */
+  #allow(): void {
+    const { maxBytes, maxItems } = this.#limits;
+    this.#allowance = {
+      items: Math.floor((maxItems - this.#index.size) / MOST_HANDLES),
+      bytes: (maxBytes - this.#index.bytes) / MOST_HANDLES,
+    };
+  }
+
+  #isAllowed(record: CallRecord): boolean {
+    const { maxBytes, maxAge } = this.#limits;
+    const { oldest } = this.#index;
+    if (oldest !== undefined && oldest.ended + maxAge < Date.now()) return false;
+    if (--this.#allowance.items < 0) return false;
+    if (maxBytes === Infinity) return true;
+    let bytes = 0;
+    for (const digest of digestsOf(record)) {
+      const described = this.#describe(digest);
+      // What the parts take is not told.
+      if (described === undefined || described.parts.length > 0) return false;
+      bytes += described.bytes;
+    }
+    this.#garbage.stored(bytes);
+    this.#allowance.bytes -= bytes;
+    return this.#allowance.bytes >= 0;
   }
 
   /** As of any store of calls. */
@@ -158,7 +210,9 @@ export class LimitedCalls {
       await this.#evict(oldest.key);
       ({ oldest } = this.#index);
     }
-    while (this.#index.bytes > maxBytes || this.#index.size > maxItems) {
+    const isTooMuch = () => this.#index.bytes > maxBytes || this.#index.size > maxItems;
+    if (isTooMuch() && this.#selection.usesCount) this.#uses = this.#stores.uses?.read() ?? [];
+    while (isTooMuch()) {
       const key = this.#selection.select(this.#index);
       if (key === undefined) {
         throw new TypeError("Cannot evict a call: the policy gave no key of one");

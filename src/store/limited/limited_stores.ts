@@ -1,15 +1,16 @@
 /**
  * Stores that keep within limits.
  *
- * A index in memory knows which calls are remembered and what their values take. It is made of the
+ * An index in memory knows which calls are remembered and what their values take. It is made of the
  * records that are there, in their order, when the first record is put, and follows the changes
- * that others make. With each put, calls are evicted until the rest is within the limits: whoever
+ * that others make. When a record is put, calls are evicted until the rest is within the limits: whoever
  * comes last, of all handles and processes that limit one bag, sees the records of all before, so
  * that the limits hold whenever no put is under way. Two that evict at once may evict one more each.
+ * Far from the limits not each put looks: a handle may put a 64th of what there is room for before it
+ * follows the others again, so that up to 64 of them stay within the limits.
  *
- * *Uses* are known only to the handle through which they went, and to no other process: writing
- * each hit down would make hits slow. So to a new handle the least recently used call is the one
- * that was recorded first.
+ * *Uses* through this handle are known at once, and those of others from the stores, which keep them
+ * (`UseStore`): they are asked for when calls are evicted.
  *
  * The space of what was evicted comes back by sweeps (`ValueSweeper`): whenever what no call needs takes
  * a quarter of `maxBytes`, and a megabyte (`garbage.ts`), the put that made it so much waits for one.

@@ -9,6 +9,10 @@ export interface LimitedCall {
   readonly bytes: number;
   /** When its body ended, in milliseconds since 1970. */
   readonly ended: number;
+  /** How long its body took, in milliseconds. */
+  readonly duration: number;
+  /** When it was last used, by whoever uses the cache, in milliseconds since 1970; computing counts. */
+  readonly used: number;
 }
 
 /** Options of `limited`: what a cache is limited to. */
@@ -33,12 +37,14 @@ export interface LimitOptions {
    */
   maxAge?: number;
   /**
-   * Which call goes first: the one that was used least recently, the one that was recorded first, or
-   * any; or a function that gives the key of one of those there are, the least recently used first.
+   * Which call goes first: `"lru"` the one that was used least recently, whatever program has used it;
+   * `"cost"` the one that took the least time to compute for each byte of its values, so that what is dear
+   * and small stays; `"fifo"` the one that was recorded first; `"random"` any. Or a function that gives the
+   * key of one of those there are, the least recently used first.
    *
    * @default {"lru"}
    */
-  policy?: "lru" | "fifo" | "random" | ((calls: Iterable<LimitedCall>) => Digest);
+  policy?: "lru" | "cost" | "fifo" | "random" | ((calls: Iterable<LimitedCall>) => Digest);
   /**
    * For how long values that no record names are kept when space is given back, in milliseconds:
    * time for whoever stores a value and its record without a lease.

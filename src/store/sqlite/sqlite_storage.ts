@@ -16,6 +16,7 @@ import {
   makeBeside,
 } from "../../disk/ownership.ts";
 import { writeFirst } from "../../disk/read_only.ts";
+import { UseLog } from "../../disk/use_log.ts";
 import type { SqliteOptions } from "../stores.ts";
 import {
   connect,
@@ -118,9 +119,21 @@ function createStorage(
   const bytes = database.prepare(
     "SELECT page_count * page_size AS bytes FROM pragma_page_count(), pragma_page_size()",
   );
+  const calls = new SqliteCalls(guard, database, path);
+  // Beside the database: a hit is not to wait for who writes to it.
+  const uses = new UseLog({
+    fileSystem,
+    root: directory,
+    path: `${directory}/uses.jsonl`,
+    marker: path,
+    writable: guard.writable,
+    isKnown: (key) => calls.getLine(key) !== undefined,
+  });
   const close = () =>
     Promise.try(() => {
-      if (!guard.close()) return;
+      if (guard.closed) return;
+      uses[Symbol.dispose]();
+      guard.close();
       leases[Symbol.dispose]();
       database.close();
     });
@@ -128,9 +141,10 @@ function createStorage(
     path,
     mode,
     values,
-    calls: new SqliteCalls(guard, database, path),
+    calls,
     failures: new SqliteFailures(guard, database),
     leases,
+    uses,
     sweeper: values,
     statistics() {
       guard.checkOpen("look into");
