@@ -37,6 +37,9 @@ export type {
 export type { CallQuery, CallTemplate, KnownTask, Wanted, WantedFact } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
+export { type CallChange, follow, type FollowOptions } from "./cache/follow.ts";
+export { type CacheUsage, type TaskUsage, usage } from "./cache/usage.ts";
+export { listCaches, type NamedCache } from "./cache/config.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
 export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions, type SortOptions } from "./cache/query.ts";

@@ -356,10 +356,14 @@ const READ_EARLY: { readonly [file: string]: readonly string[] } = {
   "src/task/definition.ts": ["src/call/call_key.ts"],
 };
 
-/** The modules that import what only others name: a boundary's file, a task's module and its text, a pool's worker. */
+/**
+ * The modules that import what only others name: a boundary's file, a command, a task's module and its
+ * text, a pool's worker.
+ */
 const IMPORTERS = [
   "src/base/lazy_import.ts",
   "src/cli/commands.ts",
+  "src/cli/load_task.ts",
   "src/call/loaded_source.ts",
   "src/task/definition.ts",
   "src/executor/pools/pool_runner.ts",

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
+
 import type { Terminal } from "./terminal.ts";
+
+export type { Command };
 
 /** What the program ends with: 0 done, 1 nothing found, unsound or failed, 2 called wrongly. */
 export type ExitCode = 0 | 1 | 2;
@@ -21,6 +24,16 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
+/** A command as others see it. */
+export interface CommandDescription {
+  /** Its name. */
+  readonly name: string;
+  /** What it does, in a line. */
+  readonly summary: string;
+  /** Its options, each with what it does. */
+  readonly options: readonly { readonly long: string; readonly about: string }[];
+}
+
 /** One call of a command. */
 export interface CommandCall<O extends object = object> {
   /** What it is read from and written to. */
@@ -31,6 +44,8 @@ export interface CommandCall<O extends object = object> {
   readonly options: O & CommonOptions;
   /** The bag among its operands, if one is there. */
   readonly bag?: string;
+  /** Describes all commands, which are loaded for that. */
+  describeCommands(): Promise<CommandDescription[]>;
 }
 
 /** The options that every command has. */

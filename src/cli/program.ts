@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError } from "commander";
 import {
   type CommandCall,
+  type CommandDescription,
   type CommandModule,
   type CommonOptions,
   type ExitCode,
@@ -129,6 +130,18 @@ function createProgram(
   return program;
 }
 
+/** Loads all commands, and tells which options they have. */
+function describeCommands(): Promise<CommandDescription[]> {
+  return Promise.all(COMMANDS.map(async ({ name, summary, load }) => {
+    const command = new Command(name);
+    addOptions(command, await load());
+    const options = command.options.flatMap(({ long, description }) =>
+      typeof long === "string" ? [{ long, about: description }] : []
+    );
+    return { name, summary, options };
+  }));
+}
+
 const BAG: Operand = {
   name: "bag",
   about: "The bag: a folder; else the default of the configuration, or the only *.bag here",
@@ -148,12 +161,7 @@ function define(
     .usage([...operands.map(toUsage), "[options]"].join(" "))
     .configureHelp({ visibleArguments: () => described })
     .showHelpAfterError(`(quiver help ${command.name()} tells more)`);
-  if (takesCache) {
-    command.option("-b, --bag <path>", "the bag, where its path does not look like one")
-      .option("--cache <name>", "a cache that the configuration names");
-  }
-  command.option("-q, --quiet", "write only what was asked for");
-  module.configure?.(command);
+  addOptions(command, module);
   const lines = examples.map(([line, about]) => `  quiver ${line}\n      ${about}`);
   command.addHelpText("after", `\nExamples:\n${lines.join("\n")}\n\n${EXIT_CODES}`);
   command.action(async (given: readonly string[]) => {
@@ -164,10 +172,20 @@ function define(
     await run({
       terminal,
       operands: rest,
+      describeCommands,
       options,
       ...(bag >= 0 && { bag: given[bag] ?? "" }),
     });
   });
+}
+
+function addOptions(command: Command, { takesCache, configure }: CommandModule): void {
+  if (takesCache) {
+    command.option("-b, --bag <path>", "the bag, where its path does not look like one")
+      .option("--cache <name>", "a cache that the configuration names");
+  }
+  command.option("-q, --quiet", "write only what was asked for");
+  configure?.(command);
 }
 
 function toUsage({ name, required, many }: Omit<Operand, "about">): string {
