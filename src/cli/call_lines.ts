@@ -124,3 +124,29 @@ function toCsvCell(value: unknown): string {
     : toExactJson(value);
   return text === "" || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
+
+/** So many characters are written at once. */
+const PIECE = 64 * 1024;
+
+/**
+ * Writes lines, many at once, but the first at once.
+ *
+ * @param lines The lines, with their ends.
+ * @param write Writes a text.
+ * @returns How many there were.
+ */
+export async function writeLines(
+  lines: AsyncIterable<string>,
+  write: (text: string) => void,
+): Promise<number> {
+  let piece = "";
+  let count = 0;
+  for await (const line of lines) {
+    piece += line;
+    if (count++ > 0 && piece.length < PIECE) continue;
+    write(piece);
+    piece = "";
+  }
+  if (piece !== "") write(piece);
+  return count;
+}

@@ -17,6 +17,8 @@
  * | what contains this place           | `{"$cycle": 2}`: so many levels up                   |
  * | an object with a key like these    | `{"$plain": [[key, value], …]}`                      |
  *
+ * What stands in two places is written twice.
+ *
  * @module
  */
 

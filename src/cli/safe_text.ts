@@ -25,9 +25,12 @@ function escape(character: string): string {
     (code < 0x100 ? `\\x${code.toString(16).padStart(2, "0")}` : `\\u{${code.toString(16)}}`);
 }
 
+/** Nearly all names and numbers are of these, and nothing in them has to be looked for. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
 /** Makes a text safe that is to stand in one line. */
 export function toSafeLine(text: string): string {
-  return text.replaceAll(UNSAFE, escape);
+  return PLAIN.test(text) ? text : text.replaceAll(UNSAFE, escape);
 }
 
 /** Makes a text safe that may have several lines. */

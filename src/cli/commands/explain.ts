@@ -41,6 +41,7 @@ async function explainCall(
   { cache }: CacheHandle,
 ): Promise<Explanation> {
   const [name = "", ...texts] = call.operands;
+  const args = texts.map(toArgument);
   const known = await findTask(cache, name);
   if (known === undefined && call.options.from === undefined) {
     if (texts.length === 0) return await explainKey(call, { cache });
@@ -48,7 +49,7 @@ async function explainCall(
   }
   // A task that may be called like the beginning of a key is meant where it has calls.
   const task = await loadTask(call, known ?? { task: name, module: "" });
-  return await cacheScope({ cache }, () => task.explain(...texts.map(toArgument)));
+  return await cacheScope({ cache }, () => task.explain(...args));
 }
 
 async function explainKey(

@@ -1,7 +1,7 @@
 import type { CallSelection } from "../../caches.ts";
 import { table } from "../../caches.ts";
 import { ValueReader } from "../call_columns.ts";
-import { toCsvLines, toJsonLines } from "../call_lines.ts";
+import { toCsvLines, toJsonLines, writeLines } from "../call_lines.ts";
 import { type CommandCall, type CommandModule, UsageError } from "../command.ts";
 import { confirm, type ConfirmOptions, YES_OPTION } from "../confirm.ts";
 import { addFilters, FAILED_OPTION, type FilterOptions, selectCalls } from "../filters.ts";
@@ -75,7 +75,7 @@ export const command: CommandModule<ExportOptions> = {
       if (format !== "csv" && format !== "json") {
         throw new UsageError(`Cannot write ${format} to standard output: name a file`);
       }
-      for await (const line of toLines(call, handle, calls, format)) call.terminal.write(line);
+      await writeLines(toLines(call, handle, calls, format), (text) => call.terminal.write(text));
       return 0;
     }
     const refused = exists(file) ? confirm(call, `Replace "${file}"`) : undefined;
@@ -145,32 +145,24 @@ async function write(
     await rows.writeParquet(file);
     return rows.length;
   }
-  const lines = await writeLines(file, toLines(call, handle, calls, format));
+  const lines = await writeFile(file, toLines(call, handle, calls, format));
   return format === "csv" ? lines - 1 : lines;
 }
 
 /** Writes a file beside, and puts it in place when all is written. */
-async function writeLines(file: string, lines: AsyncIterable<string>): Promise<number> {
+async function writeFile(file: string, lines: AsyncIterable<string>): Promise<number> {
   const unfinished = `${file}.${crypto.randomUUID()}.tmp`;
-  let count = 0;
+  const encoder = new TextEncoder();
   try {
-    {
-      using target = await Deno.open(unfinished, { write: true, createNew: true });
-      const stream = ReadableStream.from(lines).pipeThrough(
-        new TransformStream<string, string>({
-          transform(line, controller) {
-            count++;
-            controller.enqueue(line);
-          },
-        }),
-      ).pipeThrough(new TextEncoderStream());
-      const writer = target.writable;
-      await stream.pipeTo(writer, { preventClose: true });
-    }
+    using target = await Deno.open(unfinished, { write: true, createNew: true });
+    const count = await writeLines(lines, (text) => {
+      const bytes = encoder.encode(text);
+      for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
+    });
     await Deno.rename(unfinished, file);
+    return count;
   } catch (error) {
     await Deno.remove(unfinished).catch(() => {});
     throw error;
   }
-  return count;
 }

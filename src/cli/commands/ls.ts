@@ -1,12 +1,17 @@
 import type { Cache } from "../../../mod.ts";
 import type { CallRecord, CallSelection } from "../../caches.ts";
 import { CallCells, FIELD_NAMES, tagsOf, ValueReader } from "../call_columns.ts";
-import { chooseColumns, type ColumnChoice, toCsvLines, toJsonLines } from "../call_lines.ts";
+import {
+  chooseColumns,
+  type ColumnChoice,
+  toCsvLines,
+  toJsonLines,
+  writeLines,
+} from "../call_lines.ts";
 import { type CommandCall, type CommandModule, type ExitCode, UsageError } from "../command.ts";
 import { addFilters, FAILED_OPTION, type FilterOptions, selectCalls } from "../filters.ts";
 import { note, openCache } from "../open_cache.ts";
 import { RowPrinter } from "../print_rows.ts";
-import type { Terminal } from "../terminal.ts";
 
 interface LsOptions extends FilterOptions {
   readonly columns?: string;
@@ -21,9 +26,6 @@ interface LsOptions extends FilterOptions {
 
 /** By so many calls the columns and their widths are chosen. */
 const FIRST = 100;
-
-/** So many characters are written at once. */
-const PIECE = 64 * 1024;
 
 /** Lists calls. */
 export const command: CommandModule<LsOptions> = {
@@ -68,7 +70,7 @@ export const command: CommandModule<LsOptions> = {
     const lines = options.json
       ? toJsonLines(calls, reader, { args: args === true, results: results === true })
       : toCsvLines(calls, reader, toChoice(options, task));
-    const listed = await writeLines(call.terminal, lines);
+    const listed = await writeLines(lines, (text) => call.terminal.write(text));
     // The first line of CSV has the names.
     return listed > (options.csv ? 1 : 0) ? 0 : await tellNothing(call, cache, task);
   },
@@ -157,20 +159,6 @@ async function listTable(
     const names = printer.leftOut.join(", ");
     terminal.writeError(`The terminal is too narrow for ${names}: choose with --columns\n`);
   }
-  return count;
-}
-
-/** Writes lines, many at once, and gives how many. */
-async function writeLines(terminal: Terminal, lines: AsyncIterable<string>): Promise<number> {
-  let piece = "";
-  let count = 0;
-  for await (const line of lines) {
-    piece += line;
-    if (count++ > 0 && piece.length < PIECE) continue;
-    terminal.write(piece);
-    piece = "";
-  }
-  if (piece !== "") terminal.write(piece);
   return count;
 }
 
