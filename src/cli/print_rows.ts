@@ -127,7 +127,8 @@ function fit(natural: readonly number[], width: number): number[] {
   return widths;
 }
 
-function cut(text: string, width: number): string {
+/** Cuts a text to so many columns of a terminal. */
+export function cut(text: string, width: number): string {
   if (text.length <= width && ASCII.test(text)) return text;
   if (widthOf(text) <= width) return text;
   let taken = "";

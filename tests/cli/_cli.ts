@@ -97,14 +97,10 @@ export async function fillBag(cache: Cache): Promise<void> {
   });
 }
 
-const HEX = /\b[0-9a-f]{64}\b/g;
-
-/** Puts what is another one each time, times and durations, into words of the same width. */
+/** Puts digests, which are others after an edit, into words of the same width. */
 export function toStable(text: string): string {
-  return text
-    .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "2026-01-02 03:04:05")
-    .replaceAll(/ *\b\d+(?:\.\d+)? (?:µs|ms|s)\b/g, (found) => "1 ms".padStart(found.length))
-    .replaceAll(/"started":[\d.]+,"duration":[\d.]+/g, '"started":1,"duration":2')
-    .replaceAll(/(file|npm|https?):\/\/[^ )\n]*/g, "$1://…")
-    .replaceAll(HEX, (digest) => `${digest.slice(0, 8)}…`);
+  return text.replaceAll(
+    /\b(?:[0-9a-f]{64}|[0-9a-f]{12})\b/g,
+    (digest) => "f".repeat(digest.length),
+  );
 }

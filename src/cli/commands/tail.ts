@@ -3,6 +3,7 @@ import { toArgumentsPreview, ValueReader } from "../call_columns.ts";
 import type { CommandCall, CommandModule } from "../command.ts";
 import { toDuration, toShort, toTime } from "../format.ts";
 import { openCache, warn } from "../open_cache.ts";
+import { cut } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
 import { toLimit } from "./ls.ts";
 
@@ -63,6 +64,8 @@ export const command: CommandModule<TailOptions> = {
   },
 };
 
+const FAILED = "  FAILED";
+
 function toId({ key, started }: CallRecord): string {
   return `${key} ${started}`;
 }
@@ -91,14 +94,14 @@ async function print(
   }
   const { key, task, started, duration, failure } = record;
   const args = toArgumentsPreview(await reader.arguments(record));
-  const state = failure === undefined
-    ? toDuration(duration).padStart(8)
-    : terminal.color
-    ? "\x1b[31m  FAILED\x1b[39m"
-    : "  FAILED";
+  const state = failure === undefined ? toDuration(duration).padStart(8) : FAILED;
   const error = failure === undefined
     ? ""
     : `: ${toSafeLine(`${failure.error.name}: ${failure.error.message}`)}`;
-  const line = `${toTime(started + duration)}  ${toShort(key)}  ${state}  `;
-  terminal.write(`${line}${toSafeLine(task)}(${args})${error}\n`);
+  const line = `${toTime(started + duration)}  ${toShort(key)}  ${state}  ` +
+    `${toSafeLine(task)}(${args})${error}`;
+  const shown = terminal.width === undefined ? line : cut(line, terminal.width);
+  terminal.write(
+    `${terminal.color ? shown.replace(FAILED, `\x1b[31m${FAILED}\x1b[39m`) : shown}\n`,
+  );
 }
