@@ -46,6 +46,7 @@ export { type CallSelection, query, type QueryOptions, type SortOptions } from "
 export type { QueryTemplate, RecordQuery, WantedValue } from "./cache/find_calls.ts";
 export type { RecordKey } from "./cache/record_keys.ts";
 export { table, type TableOptions } from "./cache/table.ts";
+export { writeLines } from "./cache/write_lines.ts";
 export type { Table } from "./cache/table/table.ts";
 export type {
   GridOptions,

@@ -10,6 +10,7 @@ import {
   type ValueReader,
 } from "./call_columns.ts";
 import { toExactJson } from "./exact_json.ts";
+import type { Terminal } from "./terminal.ts";
 
 /** Which columns a listing has. */
 export interface ColumnChoice {
@@ -129,24 +130,24 @@ function toCsvCell(value: unknown): string {
 const PIECE = 64 * 1024;
 
 /**
- * Writes lines, many at once, but the first at once.
+ * Prints lines, many at once, but the first at once.
  *
  * @param lines The lines, with their ends.
- * @param write Writes a text.
+ * @param terminal Where to.
  * @returns How many there were.
  */
-export async function writeLines(
+export async function printLines(
   lines: AsyncIterable<string>,
-  write: (text: string) => void,
+  terminal: Terminal,
 ): Promise<number> {
   let piece = "";
   let count = 0;
   for await (const line of lines) {
     piece += line;
     if (count++ > 0 && piece.length < PIECE) continue;
-    write(piece);
+    terminal.write(piece);
     piece = "";
   }
-  if (piece !== "") write(piece);
+  if (piece !== "") terminal.write(piece);
   return count;
 }

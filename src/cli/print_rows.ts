@@ -114,13 +114,14 @@ export function printRows(
 
 /** Cuts the widest columns until all fit; those that do not fit even so are left out, the last first. */
 function fit(natural: readonly number[], width: number): number[] {
-  const toSum = (widths: readonly number[]) =>
-    widths.reduce((sum, own) => sum + own + GAP.length, -GAP.length);
-  const least = natural.map((own) => Math.min(own, LEAST_WIDTH));
-  let count = natural.length;
-  while (count > 1 && toSum(least.slice(0, count)) > width) count--;
+  let count = 0;
+  for (let used = 0; count < natural.length; count++) {
+    used += Math.min(natural[count] ?? 0, LEAST_WIDTH) + (count === 0 ? 0 : GAP.length);
+    if (used > width && count > 0) break;
+  }
   const widths = natural.slice(0, count).map((own) => Math.min(own, Math.max(1, width)));
-  for (let excess = toSum(widths) - width; excess > 0; excess--) {
+  const sum = widths.reduce((sum, own) => sum + own + GAP.length, -GAP.length);
+  for (let excess = sum - width; excess > 0; excess--) {
     const index = widths.lastIndexOf(Math.max(...widths));
     widths[index] = Math.max(1, (widths[index] ?? 1) - 1);
   }

@@ -420,6 +420,10 @@ Deno.test("what quiver export writes, quiver import and other programs read", as
   assertEquals(there.code, 2);
   assertStringIncludes(there.err, 'Replace "calls.csv"? Nobody can be asked here');
   assertEquals((await quiver(["export", "results.bag", "calls.csv"], { answer: "yes" })).code, 0);
+  // A file of the bag's own is none that may be replaced.
+  const inside = await quiver(["export", "results.bag", "results.bag/calls.jsonl", "--yes"]);
+  assertEquals(inside.code, 1);
+  assertStringIncludes(inside.err, "it lies in the cache");
   assertEquals((await quiver(["export", "results.bag", "none.csv", "--task", "none"])).code, 1);
   assertEquals((await quiver(["export", "results.bag", "-", "--parquet"])).code, 2);
   const names = Array.from(Deno.readDirSync("."), ({ name }) => name).filter((name) =>
@@ -512,7 +516,7 @@ Deno.test("quiver tail shows the last calls and each new one, until it is interr
   const seen = Promise.withResolvers<void>();
   const begun = Promise.withResolvers<void>();
   const running = quiver(["tail", "-n", "2"], {
-    width: 80,
+    width: 200,
     onInterrupt: (stop) => end = stop,
     onWrite(text) {
       written += text;

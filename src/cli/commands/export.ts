@@ -1,7 +1,6 @@
-import type { CallSelection } from "../../caches.ts";
-import { table } from "../../caches.ts";
+import { type CallSelection, table, writeLines } from "../../caches.ts";
 import { ValueReader } from "../call_columns.ts";
-import { toCsvLines, toJsonLines, writeLines } from "../call_lines.ts";
+import { printLines, toCsvLines, toJsonLines } from "../call_lines.ts";
 import { type CommandCall, type CommandModule, UsageError } from "../command.ts";
 import { confirm, type ConfirmOptions, YES_OPTION } from "../confirm.ts";
 import { addFilters, FAILED_OPTION, type FilterOptions, selectCalls } from "../filters.ts";
@@ -75,7 +74,7 @@ export const command: CommandModule<ExportOptions> = {
       if (format !== "csv" && format !== "json") {
         throw new UsageError(`Cannot write ${format} to standard output: name a file`);
       }
-      await writeLines(toLines(call, handle, calls, format), (text) => call.terminal.write(text));
+      await printLines(toLines(call, handle, calls, format), call.terminal);
       return 0;
     }
     const refused = exists(file) ? confirm(call, `Replace "${file}"`) : undefined;
@@ -145,24 +144,6 @@ async function write(
     await rows.writeParquet(file);
     return rows.length;
   }
-  const lines = await writeFile(file, toLines(call, handle, calls, format));
+  const lines = await writeLines(file, toLines(call, handle, calls, format));
   return format === "csv" ? lines - 1 : lines;
-}
-
-/** Writes a file beside, and puts it in place when all is written. */
-async function writeFile(file: string, lines: AsyncIterable<string>): Promise<number> {
-  const unfinished = `${file}.${crypto.randomUUID()}.tmp`;
-  const encoder = new TextEncoder();
-  try {
-    using target = await Deno.open(unfinished, { write: true, createNew: true });
-    const count = await writeLines(lines, (text) => {
-      const bytes = encoder.encode(text);
-      for (let at = 0; at < bytes.length;) at += target.writeSync(bytes.subarray(at));
-    });
-    await Deno.rename(unfinished, file);
-    return count;
-  } catch (error) {
-    await Deno.remove(unfinished).catch(() => {});
-    throw error;
-  }
 }

@@ -4,9 +4,9 @@ import { CallCells, FIELD_NAMES, tagsOf, ValueReader } from "../call_columns.ts"
 import {
   chooseColumns,
   type ColumnChoice,
+  printLines,
   toCsvLines,
   toJsonLines,
-  writeLines,
 } from "../call_lines.ts";
 import { type CommandCall, type CommandModule, type ExitCode, UsageError } from "../command.ts";
 import { addFilters, FAILED_OPTION, type FilterOptions, selectCalls } from "../filters.ts";
@@ -23,6 +23,9 @@ interface LsOptions extends FilterOptions {
   readonly json?: boolean;
   readonly csv?: boolean;
 }
+
+/** So many tasks are named where there is no call of another one. */
+const MOST_TASKS = 20;
 
 /** By so many calls the columns and their widths are chosen. */
 const FIRST = 100;
@@ -70,7 +73,7 @@ export const command: CommandModule<LsOptions> = {
     const lines = options.json
       ? toJsonLines(calls, reader, { args: args === true, results: results === true })
       : toCsvLines(calls, reader, toChoice(options, task));
-    const listed = await writeLines(lines, (text) => call.terminal.write(text));
+    const listed = await printLines(lines, call.terminal);
     // The first line of CSV has the names.
     return listed > (options.csv ? 1 : 0) ? 0 : await tellNothing(call, cache, task);
   },
@@ -84,12 +87,12 @@ export async function tellNothing(
 ): Promise<ExitCode> {
   const tasks = new Set<string>();
   for await (const record of cache.records()) tasks.add(record.task);
+  const names = [...tasks].sort();
+  const shown = names.slice(0, MOST_TASKS).join(", ") + (names.length > MOST_TASKS ? ", …" : "");
   const isUnknown = task !== undefined && !tasks.has(task) && tasks.size > 0;
   note(
     call,
-    isUnknown
-      ? `No call of the task "${task}": the tasks are ${[...tasks].sort().join(", ")}`
-      : "No such calls",
+    isUnknown ? `No call of the task "${task}": the tasks are ${shown}` : "No such calls",
   );
   return 1;
 }

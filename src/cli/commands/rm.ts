@@ -1,3 +1,4 @@
+import type { Cache } from "../../../mod.ts";
 import { type CallRecord, type CallSelection, query } from "../../caches.ts";
 import { type CommandModule, UsageError } from "../command.ts";
 import { confirm, type ConfirmOptions, YES_OPTION } from "../confirm.ts";
@@ -52,7 +53,7 @@ export const command: CommandModule<RmOptions> = {
     const { cache } = handle;
     const records = chooses
       ? await Array.fromAsync(selectCalls(call, cache, task))
-      : await Promise.all(operands.map((key) => findCall(cache, key)));
+      : await findCalls(cache, operands);
     if (records.length === 0) return await tellNothing(call, cache, task);
     const failed = records.filter(({ failure }) => failure !== undefined);
     if (options.yes !== true) {
@@ -76,6 +77,16 @@ export const command: CommandModule<RmOptions> = {
     return 0;
   },
 };
+
+/** The calls with these keys, each once. */
+async function findCalls(cache: Cache, keys: readonly string[]): Promise<CallRecord[]> {
+  const found = new Map<string, CallRecord>();
+  for (const key of keys) {
+    const record = await findCall(cache, key);
+    found.set(record.key, record);
+  }
+  return [...found.values()];
+}
 
 /** Those that were shown, and no others that have come meanwhile. */
 async function evict(calls: CallSelection, records: readonly CallRecord[]): Promise<number> {
