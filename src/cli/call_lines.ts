@@ -2,6 +2,7 @@ import type { CallRecord, CallSelection } from "../caches.ts";
 import {
   CallCells,
   type CallColumn,
+  FIELD_NAMES,
   spreadArguments,
   tagsOf,
   toArgumentColumn,
@@ -10,6 +11,7 @@ import {
   type ValueReader,
 } from "./call_columns.ts";
 import { toExactJson } from "./exact_json.ts";
+import { toSafeJson, toSafeText } from "./safe_text.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Which columns a listing has. */
@@ -49,12 +51,19 @@ export async function chooseColumns(
   return [
     toColumn("key"),
     ...choice.task ? [toColumn("task")] : [],
-    ...Array.from(args, toArgumentColumn),
+    ...Array.from(args, (arg) => ({
+      ...toArgumentColumn(arg),
+      ...(FIELD_NAMES.includes(arg) && { name: `arg.${arg}` }),
+    })),
     ...choice.results ? [toColumn("result")] : [],
     ...choice.failed ? [toColumn("error"), toColumn("attempts")] : [],
     toColumn("duration"),
     toColumn("started"),
-    ...Array.from(tags, toTagColumn),
+    ...Array.from(tags, (tag) => ({
+      ...toTagColumn(tag),
+      // No two columns have one name.
+      ...((args.has(tag) || FIELD_NAMES.includes(tag)) && { name: `tag.${tag}` }),
+    })),
   ];
 }
 
@@ -79,7 +88,7 @@ export async function* toJsonLines(
       const known = await reader.result(record);
       if (known !== undefined) line = `${line.slice(0, -1)},"value":${toExactJson(known.value)}}`;
     }
-    yield `${line}\n`;
+    yield `${toSafeJson(line)}\n`;
   }
 }
 
@@ -140,14 +149,16 @@ export async function printLines(
   lines: AsyncIterable<string>,
   terminal: Terminal,
 ): Promise<number> {
+  const isShown = terminal.width !== undefined;
+  const write = (text: string) => terminal.write(isShown ? toSafeText(text) : text);
   let piece = "";
   let count = 0;
   for await (const line of lines) {
     piece += line;
     if (count++ > 0 && piece.length < PIECE) continue;
-    terminal.write(piece);
+    write(piece);
     piece = "";
   }
-  if (piece !== "") terminal.write(piece);
+  if (piece !== "") write(piece);
   return count;
 }

@@ -40,3 +40,12 @@ export function toSafeText(text: string): string {
     (character) => character === "\n" || character === "\t" ? character : escape(character),
   );
 }
+
+/** Makes JSON safe, which stays the same JSON. */
+export function toSafeJson(json: string): string {
+  return PLAIN.test(json) ? json : json.replaceAll(UNSAFE, (character) =>
+    Array.from(
+      { length: character.length },
+      (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+    ).join(""));
+}

@@ -1,3 +1,5 @@
+import { toSafeJson } from "./safe_text.ts";
+
 /**
  * What the command is read from and written to: the terminal that it runs in, or what a test puts in its
  * place.
@@ -26,6 +28,15 @@ export interface Terminal {
   ask?(question: string): string | undefined;
   /** Ends what goes on until it is ended, as Ctrl-C does. */
   onInterrupt?(end: () => void): Disposable;
+}
+
+/**
+ * Writes a line of JSON, in which nothing does anything to a terminal.
+ *
+ * @param json The JSON, in one line.
+ */
+export function writeJson(terminal: Terminal, json: string): void {
+  terminal.write(`${toSafeJson(json)}\n`);
 }
 
 const ENCODER = new TextEncoder();

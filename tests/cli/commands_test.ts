@@ -195,6 +195,10 @@ Deno.test("what anybody has put into a bag does nothing to a terminal", async ()
   const calls = [
     ["ls", "--args", "--results"],
     ["ls", "label"],
+    ["ls", "--json", "--args", "--results"],
+    ["ls", "label", "--csv", "--results"],
+    ["cat", key, "--json"],
+    ["show", key, "--json"],
     ["ls", "--failed"],
     ["show", key],
     ["show", await resultOf(key)],

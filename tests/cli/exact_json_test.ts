@@ -91,4 +91,8 @@ Deno.test("toExactJson() tells of cycles, errors and objects of a class", () => 
   }
   assertEquals(toExactJson(new Crate()), '{"$object":["Crate",{"size":{"$number":"-0"}}]}');
   assertEquals(toExactJson(new Uint8Array([1, 2]).buffer), '{"$bytes":"AQI="}');
+  assertEquals(toExactJson(new Map([[1, cycle]])), '{"$map":[[1,{"inner":{"up":{"$cycle":2}}}]]}');
+  let deep: unknown = 0;
+  for (let level = 0; level < 20_000; level++) deep = [deep];
+  assertEquals(toExactJson(deep), `${"[".repeat(20_000)}0${"]".repeat(20_000)}`);
 });

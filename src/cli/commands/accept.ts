@@ -5,6 +5,7 @@ import { toCount, toShort, toTime } from "../format.ts";
 import { findTask, FROM_OPTION, loadTask, type TaskOptions } from "../load_task.ts";
 import { openCache } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
+import { writeJson } from "../terminal.ts";
 
 interface AcceptOptions extends TaskOptions {
   readonly since?: string;
@@ -42,7 +43,7 @@ export const command: CommandModule<AcceptOptions> = {
       () =>
         task.accept({ dryRun, ...(since !== undefined && { since: toMoment("since", since) }) }),
     );
-    if (json) terminal.write(accepted.map((record) => `${JSON.stringify(record)}\n`).join(""));
+    if (json) { for (const record of accepted) writeJson(terminal, JSON.stringify(record)); }
     else if (accepted.length > 0) {
       const columns = [{ name: "key" }, { name: "started" }];
       const rows = accepted.map(({ key, started }) => [toShort(key), toTime(started)]);

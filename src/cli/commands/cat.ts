@@ -4,6 +4,7 @@ import { findDigest } from "../find_call.ts";
 import { toText } from "../format.ts";
 import { openCache } from "../open_cache.ts";
 import { toSafeText } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface CatOptions {
   readonly json?: boolean;
@@ -43,7 +44,7 @@ export const command: CommandModule<CatOptions> = {
     }
     const digest = found.kind === "call" ? found.record.result : found.digest;
     const value = await cache.read(digest, path);
-    if (json) terminal.write(`${toExactJson(value)}\n`);
+    if (json) writeJson(terminal, toExactJson(value));
     else if (raw || (terminal.width === undefined && isRaw(value))) terminal.write(toRaw(value));
     else terminal.write(`${toSafeText(typeof value === "string" ? value : toText(value))}\n`);
   },

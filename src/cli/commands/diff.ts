@@ -9,6 +9,7 @@ import { toLimit } from "./ls.ts";
 import { openCache } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface DiffOptions {
   readonly json?: boolean;
@@ -89,7 +90,7 @@ function print(
         ...(was && { was: was.value }),
         ...(is && { is: is.value }),
       };
-      terminal.write(`${toExactJson(line)}\n`);
+      writeJson(terminal, toExactJson(line));
     }
   } else if (differences.length > 0) {
     const columns = [{ name: "what" }, { name: first }, { name: second }];

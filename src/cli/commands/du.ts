@@ -4,6 +4,7 @@ import { toCount, toSize } from "../format.ts";
 import { note, openCache } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface DuOptions {
   readonly json?: boolean;
@@ -21,7 +22,7 @@ export const command: CommandModule<DuOptions> = {
     await using handle = await openCache(call);
     const { tasks, ...all } = await usage(handle.cache);
     if (json) {
-      for (const line of [...tasks, all]) terminal.write(`${JSON.stringify(line)}\n`);
+      for (const line of [...tasks, all]) writeJson(terminal, JSON.stringify(line));
       return tasks.length > 0 ? 0 : 1;
     }
     if (tasks.length > 0) {

@@ -5,6 +5,7 @@ import { toExactJson } from "../exact_json.ts";
 import { findTask, FROM_OPTION, loadTask, type TaskOptions } from "../load_task.ts";
 import { type CacheHandle, openCache } from "../open_cache.ts";
 import { toSafeText } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface ExplainOptions extends TaskOptions {
   readonly json?: boolean;
@@ -31,8 +32,8 @@ export const command: CommandModule<ExplainOptions> = {
     await using handle = await openCache(call);
     const explanation = await explainCall(call, handle);
     const { terminal, options: { json } } = call;
-    const text = String(explanation);
-    terminal.write(`${json ? toExactJson({ ...explanation }) : toSafeText(text)}\n`);
+    if (json) writeJson(terminal, toExactJson({ ...explanation }));
+    else terminal.write(`${toSafeText(String(explanation))}\n`);
   },
 };
 

@@ -4,6 +4,7 @@ import { toShort, toTime } from "../format.ts";
 import { note, openCache } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface FailuresOptions extends FilterOptions {
   readonly json?: boolean;
@@ -27,7 +28,7 @@ export const command: CommandModule<FailuresOptions> = {
     const failed = { ...call, options: { ...options, failed: true } };
     const records = await Array.fromAsync(selectCalls(failed, handle.cache, task));
     if (options.json) {
-      for (const record of records) terminal.write(`${JSON.stringify(record)}\n`);
+      for (const record of records) writeJson(terminal, JSON.stringify(record));
     } else if (records.length > 0) {
       const columns = [
         { name: "key" },

@@ -3,6 +3,7 @@ import { toCount, toShort } from "../format.ts";
 import { note, openCache, toBag } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface ImportOptions {
   readonly datasets?: boolean;
@@ -30,13 +31,13 @@ export const command: CommandModule<ImportOptions> = {
     const bag = toBag(handle, "import into");
     if (!datasets && path === undefined) {
       const result = await bag.importHdf5(file);
-      if (json) terminal.write(`${JSON.stringify(result)}\n`);
+      if (json) writeJson(terminal, JSON.stringify(result));
       const { calls, known, rejected } = result;
       note(call, `${toCount(calls, "new call")}, ${known} known already, ${rejected} rejected`);
       return calls + known > 0 ? 0 : 1;
     }
     const result = await bag.importDatasets(file, path === undefined ? {} : { path });
-    if (json) terminal.write(`${JSON.stringify(result)}\n`);
+    if (json) writeJson(terminal, JSON.stringify(result));
     else {
       const columns = [{ name: "digest" }, { name: "type" }, { name: "shape" }, { name: "path" }];
       const rows = result.datasets.map(({ digest, dtype, shape, path }) => [

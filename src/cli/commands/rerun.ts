@@ -7,6 +7,7 @@ import { findCall } from "../find_call.ts";
 import { toDuration, toPreview, toShort } from "../format.ts";
 import { FROM_OPTION, loadTask, type TaskOptions } from "../load_task.ts";
 import { note, openCache } from "../open_cache.ts";
+import { writeJson } from "../terminal.ts";
 
 interface RerunOptions extends TaskOptions {
   readonly store?: boolean;
@@ -46,7 +47,8 @@ export const command: CommandModule<RerunOptions> = {
       return await task.rerun(...await readArguments(cache, record));
     });
     const took = toDuration(performance.now() - begun);
-    terminal.write(`${json ? toExactJson(value) : toPreview(value)}\n`);
+    if (json) writeJson(terminal, toExactJson(value));
+    else terminal.write(`${toPreview(value)}\n`);
     note(call, `Took ${took}${await compare(cache, record, store)}`);
   },
 };

@@ -8,6 +8,7 @@ import { toCount, toDuration, toPreview, toShort, toTime } from "../format.ts";
 import { openCache } from "../open_cache.ts";
 import { widthOf } from "../print_rows.ts";
 import { toSafeLine, toSafeText } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface ShowOptions {
   readonly json?: boolean;
@@ -35,11 +36,8 @@ export const command: CommandModule<ShowOptions> = {
     if (found.kind === "value") {
       const uses = await findUses(cache, found.digest);
       const known = await readValue(cache, found.digest);
-      terminal.write(
-        json
-          ? toValueJson(found.digest, known, uses)
-          : print(describeValue(found.digest, known, uses)),
-      );
+      if (json) writeJson(terminal, toValueJson(found.digest, known, uses));
+      else terminal.write(print(describeValue(found.digest, known, uses)));
       return known === undefined ? 1 : 0;
     }
     const { record } = found;
@@ -52,9 +50,12 @@ export const command: CommandModule<ShowOptions> = {
       );
       const value = result === undefined ? "" : `,"value":${toExactJson(result.value)}`;
       const line = JSON.stringify(record).slice(0, -1);
-      terminal.write(`${line},"arguments":{${known.join(",")}}${value}}\n`);
+      writeJson(terminal, `${line},"arguments":{${known.join(",")}}${value}}`);
     } else {
-      terminal.write(print(describeCall(record, args, result)));
+      const why = result === undefined && record.failure === undefined
+        ? await whyMissing(cache, record.result)
+        : "";
+      terminal.write(print(describeCall(record, args, result, why)));
       if (record.failure !== undefined) terminal.write(describeFailure(record.failure.error));
     }
     return 0;
@@ -73,6 +74,7 @@ function describeCall(
   record: CallRecord,
   args: ReadonlyMap<string, KnownValue>,
   result: KnownValue,
+  why: string,
 ): Line[] {
   const { key, task, module, version, started, duration, failure, metadata } = record;
   const { tags: _, ...facts } = metadata ?? {};
@@ -88,7 +90,7 @@ function describeCall(
       describeKnown(value ?? digest, args.get(name), value === undefined),
     ]),
     ...failure === undefined
-      ? [["result", describeKnown(record.result, result, false)] as const]
+      ? [["result", describeKnown(record.result, result, false) + why] as const]
       : [["failed", `${toCount(failure.attempts, "attempt")}`] as const],
     ...toLines("tag", tagsOf(metadata)),
     ...toLines("", facts),
@@ -120,6 +122,16 @@ function describeFailure(error: FailureError): string {
 async function readValue(cache: Cache, digest: string): Promise<KnownValue> {
   const found = await cache.value(digest);
   return found.hit ? found : undefined;
+}
+
+/** Why a value cannot be shown, as far as something else is known than that it is gone. */
+async function whyMissing(cache: Cache, digest: string): Promise<string> {
+  try {
+    await cache.value(digest);
+    return "";
+  } catch (error) {
+    return `: ${toSafeLine(error instanceof Error ? error.message : String(error))}`;
+  }
 }
 
 /** The calls that a value is the result or an argument of. */
@@ -159,5 +171,5 @@ function describeValue(digest: string, known: KnownValue, uses: Uses): Line[] {
 function toValueJson(digest: string, known: KnownValue, uses: Uses): string {
   const calls = uses.map(({ as, record: { key, task } }) => ({ as, key, task }));
   const value = known === undefined ? "" : `,"value":${toExactJson(known.value)}`;
-  return `${JSON.stringify({ digest, calls }).slice(0, -1)}${value}}\n`;
+  return `${JSON.stringify({ digest, calls }).slice(0, -1)}${value}}`;
 }

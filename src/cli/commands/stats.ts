@@ -4,6 +4,7 @@ import { toCount, toDuration, toSize, toTime } from "../format.ts";
 import { note, openCache } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface StatsOptions {
   readonly json?: boolean;
@@ -41,7 +42,7 @@ export const command: CommandModule<StatsOptions> = {
     for await (const record of query(cache, { state: "failed" })) count(tasks, record);
     const sorted = [...tasks.values()].sort((a, b) => b.total - a.total);
     if (json) {
-      for (const one of sorted) terminal.write(`${JSON.stringify(one)}\n`);
+      for (const one of sorted) writeJson(terminal, JSON.stringify(one));
     } else if (sorted.length > 0) {
       const right = true;
       const columns = [

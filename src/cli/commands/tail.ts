@@ -6,6 +6,7 @@ import { openCache, warn } from "../open_cache.ts";
 import { cut } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
 import { toLimit } from "./ls.ts";
+import { writeJson } from "../terminal.ts";
 
 interface TailOptions {
   readonly limit?: string;
@@ -89,7 +90,7 @@ async function print(
   reader: ValueReader,
 ): Promise<void> {
   if (json) {
-    terminal.write(`${JSON.stringify(record)}\n`);
+    writeJson(terminal, JSON.stringify(record));
     return;
   }
   const { key, task, started, duration, failure } = record;

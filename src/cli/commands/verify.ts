@@ -4,6 +4,7 @@ import { toCount, toSize } from "../format.ts";
 import { findBag, note } from "../open_cache.ts";
 import { printRows } from "../print_rows.ts";
 import { toSafeLine } from "../safe_text.ts";
+import { writeJson } from "../terminal.ts";
 
 interface VerifyOptions {
   readonly repair?: boolean;
@@ -40,7 +41,7 @@ export const command: CommandModule<VerifyOptions> = {
       ...(signingKey !== undefined && { signingKey: { environment: signingKey } }),
       ...(shows && { progress: { update } }),
     });
-    if (json) terminal.write(`${JSON.stringify(report)}\n`);
+    if (json) writeJson(terminal, JSON.stringify(report));
     else if (quiet !== true || !report.sound) terminal.write(describe(report));
     if (!json && quiet !== true) {
       printRows(terminal, COLUMNS, report.steps.map(toRow));
