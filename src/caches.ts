@@ -38,12 +38,16 @@ export type {
 export type { CallQuery, CallTemplate, KnownTask, Wanted, WantedFact } from "./call/call_query.ts";
 export { verifyBag } from "./cache/stored_cache.ts";
 export { explain } from "./cache/explain.ts";
+export { type CallChange, follow, type FollowOptions } from "./cache/follow.ts";
+export { type CacheUsage, type TaskUsage, usage } from "./cache/usage.ts";
+export { listCaches, type NamedCache } from "./cache/config.ts";
 export { rekey, type RekeyOptions, voidCache } from "./cache/cache.ts";
 export type { PreparableCall, PreparedCall } from "./cache/cache.ts";
 export { type CallSelection, query, type QueryOptions, type SortOptions } from "./cache/query.ts";
 export type { QueryTemplate, RecordQuery, WantedValue } from "./cache/find_calls.ts";
 export type { RecordKey } from "./cache/record_keys.ts";
 export { table, type TableOptions } from "./cache/table.ts";
+export { writeLines } from "./cache/write_lines.ts";
 export type { Table } from "./cache/table/table.ts";
 export type {
   GridOptions,

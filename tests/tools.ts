@@ -31,6 +31,7 @@ interface Search {
 const PYTHONS: readonly Command[] = [["python3"], ["/usr/bin/python3"]];
 
 const SEARCHES = {
+  "bash": { about: "bash", commands: [["bash"]], works: ["--version"] },
   "flock": { about: "flock", commands: [["flock"]], works: ["--version"] },
   "h5dump": { about: "h5dump", commands: [["h5dump"]], works: ["--version"] },
   "loop-disk": {
@@ -76,6 +77,7 @@ const SEARCHES = {
   },
   "rsync": { about: "rsync", commands: [["rsync"]], works: ["--version"] },
   "sh": { about: "sh", commands: [["sh", "-c"]], works: ["ulimit -n 64"] },
+  "tmux": { about: "tmux", commands: [["tmux"]], works: ["-V"] },
   "tmpfs": {
     about: "right to mount a disk in memory",
     commands: [["unshare", "--mount", "--map-root-user", "sh", "-c"]],

@@ -36,6 +36,7 @@ async function main(): Promise<void> {
     await Deno.writeTextFile(PLOT, toPlot(findings));
     console.log(`${toTables(findings)}\n\n${toConclusion(findings)}\n\nPlot: ${PLOT}`);
     console.log(toAccountText(account, seconds));
+    console.log(`\nLook at them: deno task quiver ls ${BAG} ${estimateDelay.identity.task}`);
   });
 }
 

@@ -7,6 +7,42 @@ import { toPath } from "../value/file/file_handle.ts";
 /** JSON's objects. */
 export type JsonObject = { readonly [name: string]: unknown };
 
+/** A cache that a configuration names. */
+export interface NamedCache {
+  /** Its name. */
+  readonly name: string;
+  /** What kind it is of: `"bag"`, `"files"`, `"stack"`…; empty where the configuration does not say. */
+  readonly type: string;
+  /** Whether it is meant where none is named. */
+  readonly isDefault: boolean;
+}
+
+/**
+ * Lists the caches that a configuration names, without opening one; `useCache` does that.
+ *
+ * Requires `--allow-read` of the configuration.
+ *
+ * @param from The folder to begin at, a path or a `file:` URL; further up is looked, too.
+ * @returns The caches; none where there is no configuration.
+ * @throws {SyntaxError} When a file is no JSON.
+ * @throws {TypeError} When it says something that there is not.
+ *
+ * @example See what there is
+ * ```ts
+ * import { listCaches } from "@quiver/quiver/caches";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const from = await Deno.makeTempDir();
+ * const caches = { mine: { type: "bag", path: "mine.bag" } };
+ * await Deno.writeTextFile(`${from}/quiver.json`, JSON.stringify({ root: true, default: "mine", caches }));
+ * assertEquals(listCaches(from), [{ name: "mine", type: "bag", isDefault: true }]);
+ * await Deno.remove(from, { recursive: true });
+ * ```
+ */
+export function listCaches(from: string | URL = "."): NamedCache[] {
+  return new CacheConfig(toPath(from, "look for a configuration"), true).caches;
+}
+
 /** A cache as a configuration has it, by name or inside of another one. */
 export interface CacheEntry {
   /** What it is called in messages: its name, and where it stands. */
@@ -47,16 +83,20 @@ export class CacheConfig {
   readonly #folder: string;
   readonly #files: readonly ConfigFile[];
   readonly #unread: string | undefined;
+  /** Whether all caches are only read, whatever the files say. */
+  readonly protects: boolean;
 
   /**
    * Reads the configuration that holds in a folder.
    *
    * @param from The path of the folder.
+   * @param protects Whether all caches are only read, whatever the files say.
    * @throws {Deno.errors.NotCapable} When the folder itself may not be read.
    * @throws {SyntaxError} When a file is no JSON.
    * @throws {TypeError} When it says something that there is not.
    */
-  constructor(from: string) {
+  constructor(from: string, protects: boolean) {
+    this.protects = protects;
     const folder = this.#folder = resolve(from);
     const files: ConfigFile[] = [];
     for (const [depth, each] of foldersAround(folder).entries()) {
@@ -95,7 +135,25 @@ export class CacheConfig {
       );
     }
     const title = `"${named}" of "${file.path}"`;
-    return toEntry(file.caches[named], { title, file: file.path, name: named });
+    return this.protect(toEntry(file.caches[named], { title, file: file.path, name: named }));
+  }
+
+  /** Gives a cache as it is to be opened. */
+  protect(entry: CacheEntry): CacheEntry {
+    return this.protects ? { ...entry, spec: { ...entry.spec, readOnly: true } } : entry;
+  }
+
+  /** The caches that it names. */
+  get caches(): NamedCache[] {
+    const named = this.#files.find((file) => file.default !== undefined)?.default;
+    const specs = new Map(
+      this.#files.toReversed().flatMap(({ caches }) => Object.entries(caches)),
+    );
+    return [...specs].map(([name, spec]) => ({
+      name,
+      type: isObject(spec) && typeof spec.type === "string" ? spec.type : "",
+      isDefault: name === named,
+    }));
   }
 
   /** The name of the cache that is meant where none is named, if there is one. */

@@ -109,6 +109,13 @@ export interface UseCacheOptions {
    * @default {Deno.cwd()}
    */
   from?: string | URL;
+  /**
+   * Whether the cache may be changed: with `"read"` nothing is written to what it stands on, and what is
+   * missing is not created, but an error.
+   *
+   * @default {"readwrite"}
+   */
+  mode?: "readwrite" | "read";
 }
 
 /**
@@ -120,9 +127,10 @@ export interface UseCacheOptions {
  */
 export async function openNamedCache(
   name: string | undefined,
-  { from = "." }: UseCacheOptions,
+  { from = ".", mode = "readwrite" }: UseCacheOptions,
 ): Promise<NamedCache> {
-  return await openFrom(new CacheConfig(toPath(from, "look for a configuration")), name);
+  const path = toPath(from, "look for a configuration");
+  return await openFrom(new CacheConfig(path, mode === "read"), name);
 }
 
 /** The same of the default, where the configuration of the working directory has one. */
@@ -152,7 +160,7 @@ async function openEntry(
   const within = [...around, entry];
   if (around.length === 0) refuseCycle(config, entry, within);
   if (entry.name === undefined) return await create(config, entry, within);
-  const key = `${entry.file}\n${entry.name}`;
+  const key = `${entry.file}\n${entry.name}\n${config.protects}`;
   const known = OPEN.get(key);
   const before = await known;
   if (before !== undefined && isOpen(before)) return before;
@@ -173,7 +181,7 @@ function refuseCycle(
   within: readonly CacheEntry[],
 ): void {
   for (const part of partsOf(entry)) {
-    const inner = typeof part === "string" ? config.find(part, entry) : toPart(part, entry);
+    const inner = typeof part === "string" ? config.find(part, entry) : toPart(part, entry, config);
     const names = [...within, inner].flatMap(({ name }) => name ?? []);
     if (inner.name !== undefined && within.some(({ name }) => name === inner.name)) {
       throw new TypeError(
@@ -188,8 +196,8 @@ function partsOf({ spec: { caches, cache } }: CacheEntry): readonly unknown[] {
   return [...Array.isArray(caches) ? caches : [], ...cache === undefined ? [] : [cache]];
 }
 
-function toPart(value: unknown, { title, file }: CacheEntry): CacheEntry {
-  return toEntry(value, { title: `inside of ${title}`, file });
+function toPart(value: unknown, { title, file }: CacheEntry, config: CacheConfig): CacheEntry {
+  return config.protect(toEntry(value, { title: `inside of ${title}`, file }));
 }
 
 /** Options are checked by those who take them; what they say is told of this cache. */
@@ -214,7 +222,7 @@ async function create(
   }
   const parts: OpenedCache[] = [];
   const openPart: OpenPart = async (part) => {
-    const inner = typeof part === "string" ? config.find(part, entry) : toPart(part, entry);
+    const inner = typeof part === "string" ? config.find(part, entry) : toPart(part, entry, config);
     const opened = await openEntry(config, inner, within);
     parts.push(opened);
     return opened;

@@ -9,6 +9,7 @@ import {
   checkOptions,
   isPlainObject,
   ofKind,
+  oneOf,
   TEXT,
   toFacts,
 } from "../base/check_options.ts";
@@ -124,7 +125,7 @@ const FOLDER = ofKind(
  * ```
  */
 export async function useCache(name?: string, options: UseCacheOptions = {}): Promise<Cache> {
-  checkOptions("use a cache", options, { from: FOLDER });
+  checkOptions("use a cache", options, { from: FOLDER, mode: oneOf(["readwrite", "read"]) });
   checkOptions("use a cache", { name }, { name: TEXT });
   const { openNamedCache } = await importLater<NamedCaches>("named");
   const named = await openNamedCache(name, options);

@@ -1,7 +1,9 @@
 // end-to-end: caches that a configuration names
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { Bag } from "../../src/cache/stored_cache.ts";
+import { listCaches, query } from "@quiver/quiver/caches";
 import {
+  BagFormatError,
   cacheScope,
   closeCaches,
   createMemoryCache,
@@ -405,5 +407,36 @@ Deno.test("no configuration, two in one folder, and names where none can be open
     () => useCache("a", { form: "." } as object),
     TypeError,
     '"form" is not an option',
+  );
+});
+
+Deno.test("useCache() with mode: read makes nothing, changes nothing, and is another handle", async () => {
+  const caches = {
+    mine: { type: "bag", path: "mine.bag" },
+    both: { type: "stack", caches: ["mine", { type: "files", path: "files" }] },
+  };
+  await using folder = new Folder({ "quiver.json": { root: true, default: "mine", caches } });
+  folder.enter();
+  for (const name of ["mine", "both"]) {
+    await assertRejects(
+      () => useCache(name, { mode: "read" }),
+      BagFormatError,
+      "it has no bag.json",
+    );
+  }
+  assertEquals(Array.from(Deno.readDirSync("."), ({ name }) => name), ["quiver.json"]);
+  const written = await useCache("mine");
+  await cacheScope({ cache: written }, () => double(4));
+  const read = await useCache("mine", { mode: "read" });
+  assertEquals([read.readOnly, await query(read).count()], [true, 1]);
+  assertEquals(listCaches(), [
+    { name: "mine", type: "bag", isDefault: true },
+    { name: "both", type: "stack", isDefault: false },
+  ]);
+  await assertRejects(
+    // @ts-expect-error There is no such mode.
+    () => useCache("mine", { mode: "write" }),
+    TypeError,
+    "`mode` is one of readwrite, read",
   );
 });

@@ -75,7 +75,15 @@ Deno.test("deno install in a fresh project brings nothing that only tests or ben
   const names = Object.keys(JSON.parse(text).specifiers).map((name) =>
     name.match(/npm:([^@]+)/)?.[1]
   );
-  const wanted = ["acorn", "cli-progress", "comlink", "deno-std", "h5wasm", "hyparquet-writer"];
+  const wanted = [
+    "acorn",
+    "cli-progress",
+    "comlink",
+    "commander",
+    "deno-std",
+    "h5wasm",
+    "hyparquet-writer",
+  ];
   assertEquals(names, wanted);
 });
 

@@ -5,6 +5,8 @@ import { CallValues, isPlainObject, type KnownValue } from "../call_values.ts";
 import { Table } from "./table.ts";
 import type { TableRow } from "./table_content.ts";
 
+export { writeFile } from "./table.ts";
+
 /** Which columns a table has beside those of records. */
 export interface TableColumns {
   /** All arguments, or those with these names; none if not given. */

@@ -228,16 +228,28 @@ const ENCODER = new TextEncoder();
 /** So many characters are written at once. */
 const PIECE = 64 * 1024;
 
-async function writeFile(path: string | URL, lines: Iterable<string>): Promise<void> {
-  await replaceUserFile(DISK, resolve(toPath(path)), (file) => {
+/**
+ * Writes lines into a file of the user's, which is replaced when all are written.
+ *
+ * @param path The file.
+ * @param lines The lines, with their ends.
+ * @returns How many there were.
+ */
+export async function writeFile(
+  path: string | URL,
+  lines: Iterable<string> | AsyncIterable<string>,
+): Promise<number> {
+  let count = 0;
+  await replaceUserFile(DISK, resolve(toPath(path)), async (file) => {
     let piece = "";
-    for (const line of lines) {
+    for await (const line of lines) {
+      count++;
       piece += line;
       if (piece.length < PIECE) continue;
       writeAll(DISK, file, ENCODER.encode(piece));
       piece = "";
     }
     writeAll(DISK, file, ENCODER.encode(piece));
-    return Promise.resolve();
   });
+  return count;
 }
