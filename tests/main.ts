@@ -8,7 +8,13 @@
 
 const FOLDER = new URL("./", import.meta.url);
 const ROOT = new URL("../", FOLDER);
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-env",
+  "--allow-net=127.0.0.1",
+];
 const SUMMARY =
   /^(?:ok|FAILED) \| (\d+) passed(?: \(.*?\))? \| (\d+) failed(?: \(.*?\))?(?: \| (\d+) ignored)?.*$/gm;
 
