@@ -41,8 +41,6 @@ const SEAMS: { readonly [dependency: string]: readonly string[] } = {
     "src/browse/page/call_view.tsx",
     "src/browse/page/calls_view.tsx",
     "src/browse/page/compare_view.tsx",
-    "src/browse/page/filters.tsx",
-    "src/browse/page/format.tsx",
     "src/browse/page/lineage_view.tsx",
     "src/browse/page/main.tsx",
     "src/browse/page/plots.tsx",

@@ -7,7 +7,7 @@
 
 const ROOT = new URL("../../", import.meta.url);
 const PAGE = new URL("src/browse/page/", ROOT);
-const PLOT_STYLE = new URL("node_modules/uplot/dist/uPlot.min.css", ROOT);
+const PLOT_STYLE = new URL("node_modules/uplot/dist/uPlot.min.css", PAGE);
 
 /**
  * Builds the page.

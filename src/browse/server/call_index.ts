@@ -1,5 +1,11 @@
 import type { Bag } from "../../../mod.ts";
-import { type CallFeed, type CallRecord, type Json, query } from "../../caches.ts";
+import {
+  type CallFeed,
+  type CallRecord,
+  type Json,
+  query,
+  type RecordChange,
+} from "../../caches.ts";
 import { type Cell, toCell } from "./cells.ts";
 import {
   type Column,
@@ -101,6 +107,11 @@ export class CallIndex {
     return this.#known.upTo(row + 1)[row] === 1;
   }
 
+  /** For each row whether its call is still known, as a number. */
+  get known(): Uint32Array {
+    return this.#known.upTo(this.rows);
+  }
+
   /** The columns, those of fields behind that of their values. */
   *columns(): Generator<Column> {
     for (const column of this.#columns.values()) {
@@ -159,10 +170,14 @@ export class CallIndex {
 
   async #update(signal: AbortSignal): Promise<void> {
     const pace = new Pace(signal);
-    for await (const change of prompt(this.#feed?.read() ?? [], pace)) {
-      if (change.type === "reset") this.#forgetAll();
-      else if (change.type === "delete") this.#forget(change.key);
-      else this.#add(change.record);
+    const changes = this.#feed?.read() ?? [];
+    if (Symbol.asyncIterator in changes) {
+      for await (const change of changes) this.#take(change);
+    } else {
+      for (const change of changes) {
+        this.#take(change);
+        if (pace.isOver) await pace.rest();
+      }
     }
     await this.#readFailures(pace);
     this.#complete = true;
@@ -172,6 +187,12 @@ export class CallIndex {
         if (pace.isOver) await pace.rest();
       }
     }
+  }
+
+  #take(change: RecordChange): void {
+    if (change.type === "put") this.#add(change.record);
+    else if (change.type === "delete") this.#forget(change.key);
+    else this.#forgetAll();
   }
 
   #forgetAll(): void {
@@ -319,17 +340,5 @@ class Pace {
     await new Promise((resolve) => setTimeout(resolve, 0));
     this.#signal.throwIfAborted();
     this.#until = performance.now() + SLICE;
-  }
-}
-
-/** Goes over what is there at once, and lets others run in between. */
-async function* prompt<T>(items: Iterable<T> | AsyncIterable<T>, pace: Pace): AsyncGenerator<T> {
-  if (Symbol.asyncIterator in items) {
-    yield* items;
-    return;
-  }
-  for (const item of items) {
-    yield item;
-    if (pace.isOver) await pace.rest();
   }
 }

@@ -50,16 +50,18 @@ export interface Column {
   mark(rows: number, test: CellTest): Uint8Array;
   /** The rows in ascending order, and what is empty last; as it is now. */
   order(rows: number): Uint32Array;
-  /** Counts the distinct cells of some rows; `undefined` where there are as many as rows. */
-  count(rows: number, isCounted: (row: number) => boolean): CellCount[] | undefined;
+  /** Counts the distinct cells of the rows that are marked; `undefined` where nobody counts them. */
+  count(marked: Uint8Array): CellCount[] | undefined;
   /** Tells whether what stands in some rows is not all the same. */
   differs(rows: Uint32Array): boolean;
 }
 
-/** What a filter asks of a cell and, where it has one, of the digest of its value. */
+/** What a filter asks of a cell. */
 export interface CellTest {
-  /** Tells whether it is wanted. */
-  admits(cell: Cell, digest: string | undefined): boolean;
+  /** The digests of values that it names. */
+  readonly digests?: readonly string[];
+  /** Tells whether a cell is wanted, whose value is one of those that are named, or is none. */
+  admits(cell: Cell, isNamed: boolean): boolean;
 }
 
 /** How often something stands in a column. */
@@ -103,7 +105,7 @@ export class NumberColumn implements Column {
     const marked = new Uint8Array(rows);
     for (let row = 0; row < rows; row++) {
       const value = numbers[row] ?? NaN;
-      marked[row] = test.admits(Number.isNaN(value) ? undefined : value, undefined) ? 1 : 0;
+      marked[row] = test.admits(Number.isNaN(value) ? undefined : value, false) ? 1 : 0;
     }
     return marked;
   }
@@ -145,6 +147,11 @@ abstract class SharedColumn implements Column {
     return undefined;
   }
 
+  /** The number of what has a digest, -1 if there is none. */
+  protected find(_digest: string): number {
+    return -1;
+  }
+
   cell(row: number): Cell {
     const id = this.ids.upTo(row + 1)[row] ?? 0;
     return id === 0 ? undefined : this.cellOf(id - 1);
@@ -158,9 +165,10 @@ abstract class SharedColumn implements Column {
   mark(rows: number, test: CellTest): Uint8Array {
     const ids = this.ids.upTo(rows);
     const admitted = new Uint8Array(this.distinct + 1);
-    admitted[0] = test.admits(undefined, undefined) ? 1 : 0;
+    admitted[0] = test.admits(undefined, false) ? 1 : 0;
+    const named = new Set(test.digests?.map((digest) => this.find(digest)));
     for (let id = 0; id < this.distinct; id++) {
-      admitted[id + 1] = test.admits(this.cellOf(id), this.digestOf(id)) ? 1 : 0;
+      admitted[id + 1] = test.admits(this.cellOf(id), named.has(id)) ? 1 : 0;
     }
     const marked = new Uint8Array(rows);
     for (let row = 0; row < rows; row++) marked[row] = admitted[ids[row] ?? 0] ?? 0;
@@ -189,11 +197,11 @@ abstract class SharedColumn implements Column {
     return sortByNumber(keys);
   }
 
-  count(rows: number, isCounted: (row: number) => boolean): CellCount[] {
-    const ids = this.ids.upTo(rows);
+  count(marked: Uint8Array): CellCount[] {
+    const ids = this.ids.upTo(marked.length);
     const counts = new Uint32Array(this.distinct + 1);
-    for (let row = 0; row < rows; row++) {
-      if (!isCounted(row)) continue;
+    for (let row = 0; row < marked.length; row++) {
+      if (marked[row] === 0) continue;
       const id = ids[row] ?? 0;
       counts[id] = (counts[id] ?? 0) + 1;
     }
@@ -290,6 +298,10 @@ export class ValueColumn extends SharedColumn {
 
   protected override digestOf(id: number): string {
     return this.digests.at(id);
+  }
+
+  protected override find(digest: string): number {
+    return this.digests.find(digest);
   }
 }
 

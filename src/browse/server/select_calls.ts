@@ -79,20 +79,30 @@ export function selectCalls(
       missed[row] = at;
     }
   });
+  const { known } = index;
   for (let row = 0; row < rows; row++) {
-    if (found !== undefined && found[row] === 0 || !index.knows(row)) misses[row] = 255;
+    if (known[row] !== 1 || found !== undefined && found[row] === 0) misses[row] = 255;
   }
-  const order = toOrder(index, sort, sorted);
   return {
-    rows: order.filter((row) => misses[row] === 0),
+    rows: pick(toOrder(index, sort, sorted), misses),
     count(column) {
-      const own = new Set(marks.flatMap((mark, at) => mark.column === column ? [at] : []));
-      return column.count(
-        rows,
-        (row) => misses[row] === 0 || misses[row] === 1 && own.has(missed[row] ?? 0),
-      );
+      const own = marks.map((mark) => mark.column === column ? 1 : 0);
+      const counted = new Uint8Array(rows);
+      for (let row = 0; row < rows; row++) {
+        const count = misses[row];
+        counted[row] = count === 0 || count === 1 && own[missed[row] ?? 0] === 1 ? 1 : 0;
+      }
+      return column.count(counted);
     },
   };
+}
+
+/** Leaves out the rows that have missed something. */
+function pick(order: Uint32Array, misses: Uint8Array): Uint32Array {
+  const rows = new Uint32Array(order.length);
+  let taken = 0;
+  for (const row of order) if (misses[row] === 0) rows[taken++] = row;
+  return rows.subarray(0, taken);
 }
 
 function toOrder(index: CallIndex, sort: string, sorted: SortedRows): Uint32Array {
@@ -121,18 +131,17 @@ export function findColumn(index: CallIndex, name: string): Column {
 
 function toTest({ is, not = false, from, to, has }: ColumnFilter): CellTest {
   const wanted = new Set<string>();
-  const digests = new Set<string>();
+  const digests: string[] = [];
   for (const one of is ?? []) {
-    if (typeof one === "object" && one !== null && "digest" in one) digests.add(one.digest);
+    if (typeof one === "object" && one !== null && "digest" in one) digests.push(one.digest);
     else wanted.add(toIdentity(one ?? undefined));
   }
   const text = has?.toLowerCase();
   return {
-    admits(cell, digest) {
-      if (is !== undefined) {
-        const isOne = wanted.has(toIdentity(cell)) || digest !== undefined && digests.has(digest);
-        if (isOne === not) return false;
-      }
+    digests,
+    admits(cell, isNamed) {
+      const isOne = isNamed || wanted.size > 0 && wanted.has(toIdentity(cell));
+      if (is !== undefined && isOne === not) return false;
       if (from !== undefined && !(typeof cell === "number" && cell >= from)) return false;
       if (to !== undefined && !(typeof cell === "number" && cell <= to)) return false;
       return text === undefined || toSearchText(cell).includes(text);
