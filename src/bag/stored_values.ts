@@ -1,4 +1,4 @@
-import { mayRefer, referencesOf } from "../value/codec/references.ts";
+import { mayRefer, neededParts } from "../value/codec/references.ts";
 import type { Digest, Payload, StoredPayload } from "../value/value.ts";
 import { type FileHandles, type FileSystem, isMissing } from "../disk/file_system.ts";
 import type { StoredPart } from "../disk/disk_storage.ts";
@@ -140,7 +140,7 @@ export class StoredValues {
     for (const stored of [this.#journals, this.#sealed]) {
       for (const payload of stored.copies(digest, isWanted)) {
         read++;
-        for (const part of toReferences(payload)) parts.add(part);
+        for (const part of neededParts(payload)) parts.add(part);
       }
     }
     return copies > 0 && read === 0 ? undefined : [...parts];
@@ -206,15 +206,5 @@ export class StoredValues {
     this.#journals.forgetRemoved();
     this.#onReload(manifest);
     return true;
-  }
-}
-
-/** What cannot be decoded is never given: nobody needs its parts. */
-function toReferences(payload: Payload): readonly Digest[] {
-  try {
-    return referencesOf(payload);
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
   }
 }

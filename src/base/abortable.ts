@@ -274,6 +274,32 @@ export async function abortable<T>(promise: Promise<T>, signal?: CancelSignal): 
 }
 
 /**
+ * Makes an async generator that can be left at any time: by themselves, `return()` and `throw()` wait
+ * for what a `next()` before them waits for, and with them a stream that is cancelled.
+ *
+ * @typeParam T What it gives.
+ * @param generate Makes the generator, which ends when the signal aborts, whatever it waits for.
+ * @returns The generator.
+ */
+export function leavable<T>(
+  generate: (left: AbortSignal) => AsyncGenerator<T, void, void>,
+): AsyncGenerator<T, void, void> {
+  const left = new AbortController();
+  const generator = generate(left.signal);
+  const [end, fail] = [generator.return.bind(generator), generator.throw.bind(generator)];
+  return Object.assign(generator, {
+    return: (value: void | PromiseLike<void>) => {
+      left.abort();
+      return end(value);
+    },
+    throw: (error: unknown) => {
+      left.abort();
+      return fail(error);
+    },
+  });
+}
+
+/**
  * Waits for some time.
  *
  * @param milliseconds How long.

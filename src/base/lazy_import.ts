@@ -24,7 +24,7 @@ export const BOUNDARIES = {
   retirement: "executor/guest/retirement.ts",
   output: "executor/guest/worker_output.ts",
   cache: "cache/cache.ts",
-  compute: "cache/get_or_compute.ts",
+  compute: "task/compute_call.ts",
   buffers: "worker/wire/large_buffers.ts",
   comlink: "worker/web/comlink.ts",
   // What a task's code reaches, for the first key of a task whose code counts.
@@ -76,6 +76,9 @@ export const BOUNDARIES = {
 // The one thing kept here are the modules themselves, which are the same for everybody: what is
 // imported while the same import is on its way goes all of that way again.
 const IMPORTS = new Map<string, Promise<unknown>>();
+// Deno keeps that a file could not be read, for as long as the program runs: it is asked for it under
+// another name then, under which nobody else has it. How often that was, by the files.
+const UNREAD = new Map<string, number>();
 
 /**
  * Imports one of Quiver's own modules at the moment it is needed.
@@ -101,11 +104,20 @@ export function importFile<T>(href: string): Promise<T> {
   const known = IMPORTS.get(href);
   // Whoever names the module names its type.
   if (known !== undefined) return known as Promise<T>;
-  const imported = importOutside<T>(href);
+  const unread = UNREAD.get(href) ?? 0;
+  const imported = importOutside<T>(unread === 0 ? href : `${href}?retry=${unread}`);
   IMPORTS.set(href, imported);
   // The next one who needs it tries again.
-  imported.catch(() => IMPORTS.delete(href));
+  imported.catch((error: unknown) => {
+    IMPORTS.delete(href);
+    if (isUnread(error)) UNREAD.set(href, unread + 1);
+  });
   return imported;
+}
+
+/** Whether the system has refused to open a file, as it does when too many are open. */
+function isUnread(error: unknown): boolean {
+  return error instanceof TypeError && /\(os error \d+\)/.test(error.message);
 }
 
 /**

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { WorkerDiedError } from "../base/errors.ts";
 import type { Warn } from "../base/warning.ts";
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import type { ArgumentRecord, CallFailure, CallRecord, FailureError } from "../call/call_record.ts";
@@ -30,15 +31,15 @@ export interface FailedCall {
   readonly error: unknown;
   /** What the steady clock said when it was to run. */
   readonly begun: number;
-  /** How often it has run. */
+  /** How often it has run, as far as its caller knows. */
   readonly attempts: number;
-  /** The last that was captured of what it has printed. */
+  /** The last that was captured of what it has printed, if what was thrown does not say. */
   readonly output?: string | undefined;
   /** What goes into its record. */
   readonly metadata: CallRecord["metadata"];
   /** Which arguments are stored: those of up to 1 MiB each, unless none is to be. */
   readonly storeArguments?: "all" | "small" | "none" | undefined;
-  /** Told why it is not kept. */
+  /** Told when the cache keeps none. */
   readonly warn: Warn;
 }
 
@@ -53,34 +54,42 @@ export async function keepFailure(
   { error, begun, attempts, output, metadata, storeArguments: which, warn }: FailedCall,
 ): Promise<void> {
   const { failures } = cache.stores;
-  const { name } = call.address;
-  try {
-    if (failures === undefined) {
-      warn(
-        `Cannot keep the failure of "${name}": its cache keeps none; use a bag or a memory cache`,
-        undefined,
-        false,
-      );
-      return;
-    }
-    const time = CLOCK.end(begun);
-    const { args, bytes } = which === "none"
-      ? { args: call.args.slice(0, MOST_LISTED), bytes: 0 }
-      : await storeArguments(cache, call);
-    const failure: CallFailure = {
-      error: toFailureError(error),
-      attempts,
-      bytes,
-      ...(output !== undefined && output !== "" && { output: output.slice(-LONGEST.output) }),
-    };
-    const record = toRecord(call, { args, result: "", metadata, ...time });
-    const { parts, ...short } = record;
-    const listed = (parts?.length ?? 0) > MOST_LISTED ? short : record;
-    await failures.put({ ...listed, failure });
-  } catch (cause) {
-    // The call fails with its own error, whatever is wrong here.
-    warn(`Cannot keep the failure of "${name}": nothing else is lost`, cause, false);
+  if (failures === undefined) {
+    return warn(
+      `Cannot keep the failure of "${call.address.name}": its cache keeps none; use a bag or a ` +
+        "memory cache",
+      undefined,
+      false,
+    );
   }
+  const time = CLOCK.end(begun);
+  const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
+  const { args, bytes } = which === "none"
+    ? { args: call.args.slice(0, MOST_LISTED), bytes: 0 }
+    : await storeArguments(cache, call);
+  const failure: CallFailure = {
+    error: toFailureError(error),
+    attempts: Math.max(attempts, attemptsOf(error)),
+    bytes,
+    ...(said !== undefined && said !== "" && { output: said.slice(-LONGEST.output) }),
+  };
+  const record = toRecord(call, { args, result: "", metadata, ...time });
+  const { parts, ...short } = record;
+  const listed = (parts?.length ?? 0) > MOST_LISTED ? short : record;
+  await failures.put({ ...listed, failure });
+}
+
+/** How often a call has run, as what it has failed with says. */
+function attemptsOf(error: unknown): number {
+  const { value, enumerable } = Error.isError(error)
+    ? Object.getOwnPropertyDescriptor(error, "attempts") ?? {}
+    : {};
+  return enumerable === false && typeof value === "number" ? value : 1;
+}
+
+/** Forgets the failure of a call, which has succeeded now. */
+export async function clearFailure(cache: Cache, { key }: KeyedCall): Promise<void> {
+  await cache.stores.failures?.delete(key);
 }
 
 async function storeArguments(

@@ -124,20 +124,32 @@ export function decodeCheckedLine(line: Uint8Array): Record<string, unknown> | u
  * @returns Whether it is nested deeper than any record of ours.
  */
 export function isDeep(line: Uint8Array): boolean {
-  if (line.length < DEEP_BYTES) return false;
+  return line.length >= DEEP_BYTES && lookInside(line, MAX_DEPTH).depth > MAX_DEPTH;
+}
+
+/**
+ * Looks at where the text of a JSON object stops.
+ *
+ * @param line The text, or the begin of it, as UTF-8.
+ * @param most Stops where more objects and arrays are open.
+ * @returns How many are open at the end, and whether that is within a text.
+ */
+export function lookInside(
+  line: Uint8Array,
+  most = Infinity,
+): { readonly depth: number; readonly inText: boolean } {
   let depth = 0;
   let inText = false;
-  for (let i = 0; i < line.length; i++) {
+  for (let i = 0; i < line.length && depth <= most; i++) {
     const byte = line[i];
     if (inText) {
       if (byte === BACKSLASH) i++;
       else if (byte === QUOTE) inText = false;
     } else if (byte === QUOTE) inText = true;
-    else if (byte === 0x5b || byte === 0x7b) {
-      if (++depth > MAX_DEPTH) return true;
-    } else if (byte === 0x5d || byte === 0x7d) depth--;
+    else if (byte === 0x5b || byte === 0x7b) depth++;
+    else if (byte === 0x5d || byte === 0x7d) depth--;
   }
-  return false;
+  return { depth, inText };
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { RecordPlan } from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
-import { mayRefer, referencesOf } from "../value/codec/references.ts";
+import { mayRefer, neededParts } from "../value/codec/references.ts";
 import { isPayloadOf } from "../value/is_payload_of.ts";
 import type { Digest, EncodedPart, EncodedValue, Payload } from "../value/value.ts";
 import { encodeCallLine } from "./checked_line.ts";
@@ -99,7 +99,7 @@ export abstract class DiskValues implements ValueStore {
     if (part === undefined) return undefined;
     if (!mayRefer(part.kind)) return { bytes: part.length, parts: [] };
     const payload = this.load(digest);
-    return payload && { bytes: part.length, parts: toParts(payload) };
+    return payload && { bytes: part.length, parts: neededParts(payload) };
   }
 
   /** As the interface says. Parts first: whoever sees the value must find its parts. */
@@ -168,16 +168,6 @@ export abstract class DiskValues implements ValueStore {
     const payload = this.load(part);
     // A part has no parts.
     return payload === undefined || isPayloadOf(part, payload, () => undefined);
-  }
-}
-
-/** What cannot be decoded is never given, so nothing of it is wanted. */
-function toParts(payload: Payload): readonly Digest[] {
-  try {
-    return referencesOf(payload);
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
   }
 }
 

@@ -90,7 +90,11 @@ export interface ObservedCall {
 export interface ExecutorObserver {
   /** A call waits for a worker. */
   queued?(call: ObservedCall): void;
-  /** A call begins on a worker, once for each attempt. To be told at once, calls cost a message more. */
+  /**
+   * A call begins on a worker, once for each attempt. To be told at once, calls cost a message more. Of
+   * short items of a map that are sent together, one is told of at a time, and the next when that has
+   * ended, as far as the worker has told; `statistics()` counts the same.
+   */
   started?(call: ObservedCall & { readonly worker: string }): void;
   /** A call has failed and is run once more: which attempt comes now (2 at the first retry), and why. */
   retried?(call: ObservedCall & { readonly attempt: number; readonly error: unknown }): void;
@@ -129,8 +133,8 @@ export interface ExecutorObserver {
  * - `"crashed"` it ended by itself, whatever its calls are told: it exited, was killed by the system, ran
  *   out of memory, or did not catch an error
  * - `"unresponsive"` it ran no call, and took up nothing that it was sent for 5 seconds, or read no message
- *   for 30 while it loaded what a call needs: what an earlier call had left behind, or the task's module,
- *   never came back, or its process was stopped
+ *   for 30 while it loaded what a call needs, as for its first one: what an earlier call had left behind,
+ *   or the task's module, never came back, or its process was stopped
  */
 export type WorkerEnding =
   | "idle"

@@ -222,9 +222,10 @@ export class Executor implements AsyncDisposable {
    * as they come. Nothing is called before the first result is asked for; only `bufferSize` items are
    * under way at once, so that the input may be endless. Short calls travel in chunks.
    *
-   * Leaving the loop early cancels what has not started. What a call throws is thrown in the place of
-   * its result, and ends the iteration; what the input throws is thrown after the results of the items
-   * before.
+   * Leaving the loop early cancels what has not started, and waits for nothing: `return()`, and a stream
+   * made of the iteration that is cancelled, end a `next()` that waits. What a call throws is thrown in
+   * the place of its result, and ends the iteration; what the input throws is thrown after the results
+   * of the items before.
    *
    * @typeParam T An item: the task's one argument.
    * @typeParam R What the task returns.

@@ -563,63 +563,6 @@ export function restoreScope(
   };
 }
 
-/**
- * What a scope puts into the records of its calls.
- *
- * @returns The metadata, the tags among it.
- */
-export function toRecordMetadata({ tags, metadata }: Scope): { readonly [name: string]: Json } {
-  return { ...metadata, tags };
-}
-
-/**
- * What goes into the record of a call beside the call itself, once it has run.
- *
- * @param scope The scope that it was made in.
- * @param notes What was noted of it.
- * @returns The metadata, the tags among it.
- */
-export function toNotedMetadata(
-  scope: Scope,
-  { annotations, made, more, collected }: CallNotes,
-): { readonly [name: string]: Json } {
-  const by = scope.chain && findKey(scope.chain);
-  const hasCalls = by !== undefined || made !== undefined;
-  return {
-    ...toRecordMetadata(scope),
-    ...collected,
-    ...(annotations !== undefined && { annotations }),
-    ...(hasCalls && {
-      calls: {
-        ...(by !== undefined && { by }),
-        ...(made !== undefined && { made }),
-        ...(more !== undefined && { more }),
-      },
-    }),
-  };
-}
-
-/** The key of the innermost call that has one. */
-function findKey(chain: CallChain): Digest | undefined {
-  for (let link: CallChain | undefined = chain; link !== undefined; link = link.outer) {
-    if (link.key !== undefined) return link.key;
-  }
-  return undefined;
-}
-
-/** So many of the calls that a call has made are named in its record. */
-const MOST_CALLS = 100;
-
-/** Notes that the body of a call has made another one. */
-export function noteCall(notes: CallNotes, key: Digest): void {
-  let recorded = notes;
-  while (recorded.around !== undefined) recorded = recorded.around;
-  const made = recorded.made ??= [];
-  if (made.includes(key)) return;
-  if (made.length < MOST_CALLS) made.push(key);
-  else recorded.more = (recorded.more ?? 0) + 1;
-}
-
 /** How deep calls may be nested if nobody says otherwise. */
 export const MAX_DEPTH = 10;
 

@@ -2,7 +2,7 @@ import type { CallRecord } from "../call/call_record.ts";
 import { toCallRecord } from "../disk/disk_stores.ts";
 import { toPayload, toPayloadCheck } from "../disk/payload.ts";
 import { decodeFound } from "../value/codec/decode_value.ts";
-import { referencesOf } from "../value/codec/references.ts";
+import { neededParts } from "../value/codec/references.ts";
 import type { Digest, EncodedPart, EncodedValue, Found, Payload } from "../value/value.ts";
 import { freezeData, MemoryLeases } from "./memory_stores.ts";
 import type { CallStore, Lease, MaybePromise, Stores, ValueStore } from "./stores.ts";
@@ -154,7 +154,9 @@ class OwnValueStore implements ValueStore {
     loaded: Map<Digest, Payload | undefined>,
   ): Promise<Found<unknown>> {
     const payload = loaded.get(digest);
-    const parts = payload === undefined ? [] : toParts(payload);
+    const parts = payload === undefined
+      ? []
+      : neededParts({ ...payload, bytes: payload.bytes.slice() });
     await Promise.all(
       parts.filter((part) => !loaded.has(part))
         .map(async (part) => loaded.set(part, await this.#read(part))),
@@ -173,16 +175,6 @@ class OwnValueStore implements ValueStore {
   reject(digest: Digest): boolean {
     this.#rejected.add(digest);
     return false;
-  }
-}
-
-function toParts(payload: Payload): Digest[] {
-  try {
-    return referencesOf({ ...payload, bytes: payload.bytes.slice() });
-  } catch (error) {
-    // It is found to be a miss when it is decoded.
-    if (error instanceof SyntaxError) return [];
-    throw error;
   }
 }
 

@@ -6,7 +6,7 @@ import {
   ScopeClosedError,
   UnclonableError,
 } from "../base/errors.ts";
-import { capture, copyLarge, type LargeBuffer } from "../value/capture.ts";
+import { capture, copyLarge, isRevoked, type LargeBuffer } from "../value/capture.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
 import { isSharedPart, pinning, type Shared } from "../value/share.ts";
 import { deferredSymbol, type DeferredValue, isDeferred } from "../value/symbols.ts";
@@ -433,16 +433,6 @@ interface Resolution {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
-}
-
-/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
-function isRevoked(value: object): boolean {
-  try {
-    Array.isArray(value);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 function isFuture(value: unknown): value is Promise<unknown> {

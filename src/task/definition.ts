@@ -10,10 +10,17 @@ import type { CodeParts } from "../call/code/code_parts.ts";
 import type { HandedCode } from "../call/module_sources.ts";
 import type { FunctionProfile, ParsedFunction, parseFunction } from "../call/function_profile.ts";
 import type { Scope } from "../scope/scope.ts";
-import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import type { Digest, EncodedPart } from "../value/value.ts";
 import { type Comforts, toComforts } from "./comforts.ts";
-import { TASK_RULES, type TaskOptions, toValidity } from "./task_options.ts";
+import {
+  fromId,
+  NOTHING_READ,
+  TASK_RULES,
+  type TaskOptions,
+  type TaskReads,
+  toReads,
+  toValidity,
+} from "./task_options.ts";
 
 /**
  * The tasks that the modules of this isolate have defined, by module and name, with whichever copy of
@@ -254,6 +261,8 @@ export class TaskDefinition {
   /** Runs the function. */
   fn: AnyFunction;
   readonly #isMethod: boolean;
+  /** There until it is known whether the function uses `this`, where it may. */
+  #checkThis: (() => Promise<void>) | undefined;
   /** When this isolate had loaded the task's module, in milliseconds since 1970. */
   readonly evaluatedAt: number = Date.now();
   /** Resolves specifiers as the task's module does, where that is known. */
@@ -295,7 +304,7 @@ export class TaskDefinition {
     const { id, version, ignore = [], require = [], code = "reach" } = options;
     const own = id === undefined ? undefined : fromId(id);
     const { name = nameInRepl(origin) ?? (fn.name || own?.name || "") } = options;
-    const { inputs = [], env = [], storeArguments } = options;
+    const { storeArguments } = options;
     this.address = toAddress(origin, name);
     this.#knownAs = own;
     // Only `method()` has noted one so far.
@@ -319,12 +328,7 @@ export class TaskDefinition {
     this.#ignored = new Set(ignore);
     this.validity = toValidity({ ...options, name });
     this.comforts = toComforts(`define task "${name}"`, options);
-    if (inputs.length > 0 || env.length > 0) {
-      this.#reads = {
-        ...{ inputs: inputs.map((input) => toInput(input, this.address)), env: [...env] },
-        called: [],
-      };
-    }
+    this.#reads = toReads(options, this.address);
   }
 
   /** The task's name. */
@@ -459,9 +463,19 @@ export class TaskDefinition {
     return this.#isMethod ? { ...parsed, method: source.name } : parsed;
   }
 
-  /** What names `this` may do so in a function inside of it: that is looked at when it first runs. */
+  /**
+   * Looks whether the function uses `this`, which takes no time of a call where it is done before the
+   * body begins.
+   *
+   * @returns `undefined` where that is known; rejects with a `TypeError` when it does.
+   */
+  checkThis(): Promise<void> | undefined {
+    return this.#checkThis?.();
+  }
+
+  /** What names `this` may do so in a function inside of it: that is looked at before it first runs. */
   #refusingThis(fn: AnyFunction): AnyFunction {
-    const refusing: AnyFunction = async (...args) => {
+    const check = async () => {
       const { parseFunction, usesThis } = await KEYS.load();
       // Whoever makes keys tells of a function that cannot be read.
       const parsed = await parseFunction(sourceOf(fn)).catch(() => undefined);
@@ -472,6 +486,11 @@ export class TaskDefinition {
         );
       }
       this.fn = fn;
+      this.#checkThis = undefined;
+    };
+    this.#checkThis = check;
+    const refusing: AnyFunction = async (...args) => {
+      await check();
       return await fn(...args);
     };
     noteSource(refusing, sourceOf(fn));
@@ -608,40 +627,6 @@ function toIsolated(name: string, fn: AnyFunction, keep: boolean): AnyFunction {
 
 type KeyedCode = HandedCode["code"];
 
-/** What is read by name. */
-export interface ReadNames {
-  /** Files and directories. */
-  readonly inputs: readonly TaskInput[];
-  /** The names of environment variables. */
-  readonly env: readonly string[];
-}
-
-/** What a task reads by name. */
-export interface TaskReads extends ReadNames {
-  /** What the tasks read that it may call: they may also be the ones to write it. */
-  readonly called: readonly ReadNames[];
-}
-
-const NOTHING_READ: ReadNames = { inputs: [], env: [] };
-
-/** A file or directory that a task reads by name. */
-interface TaskInput {
-  /** What it is called in records. */
-  readonly name: string;
-  /** Where it is. */
-  readonly path: string;
-}
-
-function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput {
-  const path = toAbsolute(toPath(input, `define task "${name}" with the option \`inputs\``));
-  const text = String(input);
-  const folder = module.slice(0, module.lastIndexOf("/") + 1);
-  return {
-    name: folder !== "" && text.startsWith(folder) ? `./${text.slice(folder.length)}` : text,
-    path,
-  };
-}
-
 /** Whether a function, or one inside of it, may use `this`. */
 function mayUseThis(fn: (...args: never[]) => unknown): boolean {
   return /\b(?:this|super)\b/.test(Function.prototype.toString.call(fn));
@@ -676,9 +661,4 @@ export function toAddress(origin: ImportMeta | URL | string, name: string): Task
 function nameInRepl(origin: ImportMeta | URL | string): string | undefined {
   const text = isImportMeta(origin) ? "" : String(origin);
   return isOfRepl(text) ? text.slice("repl:".length) : undefined;
-}
-
-function fromId(id: string): TaskAddress {
-  const end = id.lastIndexOf("/");
-  return { module: id.slice(0, Math.max(0, end)), name: id.slice(end + 1) };
 }

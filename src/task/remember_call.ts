@@ -6,10 +6,8 @@
 import {
   CancelledError,
   ChangedArgumentError,
-  DeadlockError,
   ExecutorShutdownError,
   ScopeClosedError,
-  WorkerDiedError,
 } from "../base/errors.ts";
 import { importLater } from "../base/lazy_import.ts";
 import { nextTurn } from "../base/abortable.ts";
@@ -17,11 +15,7 @@ import type { Warn } from "../base/warning.ts";
 import { type Cache, RecordCheck } from "../cache/cache.ts";
 import { CLOCK } from "../cache/flights.ts";
 import {
-  type CallName,
   type CallResult,
-  computeLeased,
-  type ComputeOptions,
-  computeUnleased,
   getOrCompute,
   isOfExecutor,
   lookUp,
@@ -30,24 +24,13 @@ import {
   sharingOf,
 } from "../cache/get_or_compute.ts";
 import type { KeyedCall, KeyedRead } from "../call/call_key.ts";
-import {
-  type CallChain,
-  type CallNotes,
-  isFunctionOfHere,
-  noteCall,
-  type Refresh,
-  type Scope,
-  type ScopeCollector,
-  toNotedMetadata,
-  toRecordMetadata,
-} from "../scope/scope.ts";
-import { whenSettled } from "../store/memory_stores.ts";
-import type { FailureStore, Found, MaybePromise } from "../store/stores.ts";
+import type { CallNotes, Refresh, Scope } from "../scope/scope.ts";
+import type { Found } from "../store/stores.ts";
 import { toPart, UnreadFile, writeExact } from "../value/digest/digest_value.ts";
 import { pathTo } from "../value/digest/refusal.ts";
 import { pinShared } from "../value/share.ts";
 import type { FileHandle } from "../value/file/file_handle.ts";
-import type { Digest, EncodedPart } from "../value/value.ts";
+import type { EncodedPart } from "../value/value.ts";
 import {
   arePrimitive,
   type BufferParts,
@@ -57,16 +40,22 @@ import {
   type FrozenArguments,
   type OwnArguments,
 } from "./call_arguments.ts";
-import type { Collection } from "./collect.ts";
+import {
+  computeCall,
+  type ComputeCallOptions,
+  findCallers,
+  noteCall,
+  refuseRecursion,
+  toRecordMetadata,
+} from "./compute_call.ts";
 import { definitionOf, type TaskDefinition } from "./definition.ts";
 import { type CallStatus, Future } from "./future.ts";
 
 /** What looks at files: loaded with the first that is an argument. */
 type CachedFiles = typeof import("../cache/cached_files.ts");
 type KeepFailure = typeof import("../cache/keep_failure.ts");
-type Collecting = typeof import("./collect.ts");
 
-export { lookUp };
+export { lookUp, toRecordMetadata };
 
 /** A call whose futures have been awaited. */
 export interface ReadyCall {
@@ -108,11 +97,9 @@ export interface RememberedCall {
 }
 
 /** How the body of a call that is remembered is run. */
-export interface BodyOptions extends Pick<ComputeOptions, "refuse"> {
+export interface BodyOptions extends Pick<ComputeCallOptions, "refuse" | "noted"> {
   /** Whether the body may change its arguments, and gets some of its own: those sent to a worker are. */
   readonly copies?: boolean;
-  /** What was noted of the call, where its body runs elsewhere: asked once that has ended. */
-  readonly noted?: () => CallNotes | undefined;
 }
 
 /** Where and how the bodies of calls run. */
@@ -295,7 +282,7 @@ function rememberKeyable(cache: Cache, ready: ReadyCall, runner: CallRunner): un
   if (prepared === undefined) return runner.run(toPlain(ready));
   status.keyed(prepared.key);
   if (scope.notes !== undefined) noteCall(scope.notes, prepared.key);
-  refuseRecursion(definition.name, prepared.key, scope);
+  if (scope.chain !== undefined) refuseRecursion(definition.name, prepared.key, scope.chain);
   const { name, validity } = definition;
   const { warn, outputs } = scope;
   const refresh = ready.refresh ?? scope.refresh;
@@ -417,10 +404,10 @@ async function computeMissed(
   ready: ReadyCall,
   runner: CallRunner,
 ): Promise<unknown> {
-  const { definition: { name, storeArguments, validity }, scope, status } = ready;
+  const { definition, scope, status } = ready;
+  const { name, validity } = definition;
   const { warn, singleFlight, leaseTimeout, outputs } = scope;
   const metadata = toRecordMetadata(scope);
-  const stored = storeArguments ?? scope.storeArguments;
   const { value, source } = await getOrCompute(cache, call, {
     name,
     warn,
@@ -443,29 +430,11 @@ async function computeMissed(
         call,
         leased,
         notes,
-        compute: (body, { copies = false, refuse, noted } = {}) => {
-          const take = copies ? toTake(call, ready.frozen) : undefined;
-          const toMetadata = () => toNotedMetadata(scope, mergeNotes(notes, noted?.()));
-          const compute = (collection?: Collection) =>
-            (leased ? computeLeased : computeUnleased)(
-              cache,
-              call,
-              collection?.around(body) ?? body,
-              {
-                ...{ warn, outputs, validity, take, thorough: copies },
-                metadata: () => whenSettled(collection?.ended, toMetadata),
-                storeArguments: stored,
-                refuse: () => refuse?.() ?? refuseOtherCode(ready),
-              },
-            );
-          // What others can find is asked where the body runs.
-          const collect = noted === undefined
-            ? scope.collect
-            : scope.collect?.filter(isFunctionOfHere);
-          if (collect === undefined || collect.length === 0) return compute();
-          const collection = collectHere(collect, ready, notes);
-          return collection instanceof Promise ? collection.then(compute) : compute(collection);
-        },
+        compute: (body, { copies = false, refuse, noted } = {}) =>
+          computeCall(cache, { definition, scope, call, leased, notes }, body, {
+            ...{ take: copies ? toTake(call, ready.frozen) : undefined, thorough: copies, noted },
+            refuse: () => refuse?.() ?? refuseOtherCode(ready),
+          }),
       };
       try {
         // What `compute` gives, or a worker in its place.
@@ -474,58 +443,23 @@ async function computeMissed(
         return result;
       } catch (error) {
         if (keepsFailure(cache, ready, error)) {
-          const { keepFailure } = await importLater<KeepFailure>("failures");
-          const { output } = status.trace;
-          const attempts = Math.max(status.trace.attempts, attemptsOf(error));
-          const said = error instanceof WorkerDiedError ? error.stderr ?? output : output;
-          const kept = { error, begun, attempts, output: said, metadata, warn };
-          await keepFailure(cache, call, { ...kept, storeArguments: stored });
+          const { output, attempts } = status.trace;
+          const storeArguments = definition.storeArguments ?? scope.storeArguments;
+          const kept = { error, begun, attempts, output, metadata, storeArguments, warn };
+          await noteFailure("keep", ready, ({ keepFailure }) => keepFailure(cache, call, kept));
         }
         throw error;
       }
     },
   });
-  const { failures } = cache.stores;
-  if (failures !== undefined && failures.seen.size > 0 && source !== "cache" && !cache.readOnly) {
-    await clearFailure(failures, call, warn);
-  }
   const hit = source === "cache";
+  // What has failed before has succeeded now.
+  if (!hit && cache.stores.failures?.seen.has(call.key) && !cache.readOnly) {
+    await noteFailure("clear", ready, ({ clearFailure }) => clearFailure(cache, call));
+  }
   cache.count(hit);
   status.recalled(hit);
   return value;
-}
-
-/** There as soon as a call was made in a scope that collects something. */
-let collecting: Collecting | undefined;
-
-function collectHere(
-  collect: readonly ScopeCollector[],
-  ready: ReadyCall,
-  notes: CallNotes,
-): MaybePromise<Collection | undefined> {
-  const { definition, scope } = ready;
-  return collecting?.Collection.open(collect, { definition, notes, scope }) ??
-    collectLater(collect, ready, notes);
-}
-
-/** A fault of what collects costs no result. */
-async function collectLater(
-  collect: readonly ScopeCollector[],
-  { definition, scope }: ReadyCall,
-  notes: CallNotes,
-): Promise<Collection | undefined> {
-  try {
-    const { Collection } = collecting = await importLater<Collecting>("collect");
-    return await Collection.open(collect, { definition, notes, scope });
-  } catch (cause) {
-    scope.warn("Cannot collect anything of calls: they are recorded without", cause, false);
-    return undefined;
-  }
-}
-
-function mergeNotes(here: CallNotes, there: CallNotes | undefined): CallNotes {
-  if (there === undefined) return here;
-  return { ...there, collected: { ...there.collected, ...here.collected } };
 }
 
 /** What is imported while the body runs may be other code than its key was made of. */
@@ -540,10 +474,7 @@ function refuseOtherCode({ definition, args, scope }: ReadyCall): Refusal | unde
   return "unfit";
 }
 
-/**
- * Tells whether the failure of a call is kept: not one that says nothing of the call itself, as its caller
- * has given it up, say.
- */
+/** Whether the failure of a call is kept: not one that says nothing of the call itself. */
 function keepsFailure(cache: Cache, { scope, status }: ReadyCall, error: unknown): boolean {
   const { stores: { failures, description }, readOnly } = cache;
   const isOnExecutor = status.tracker !== undefined || scope.nesting !== undefined;
@@ -554,29 +485,16 @@ function keepsFailure(cache: Cache, { scope, status }: ReadyCall, error: unknown
     error instanceof ChangedArgumentError);
 }
 
-/** How often a call has run, as what it has failed with says. */
-function attemptsOf(error: unknown): number {
-  const { value, enumerable } = Error.isError(error)
-    ? Object.getOwnPropertyDescriptor(error, "attempts") ?? {}
-    : {};
-  return enumerable === false && typeof value === "number" ? value : 1;
-}
-
-/** What has failed before has succeeded now. */
-async function clearFailure(
-  failures: FailureStore,
-  { key, address: { name } }: KeyedCall,
-  warn: Warn,
+/** The call ends as it would by itself, whatever is wrong with the failures that are kept. */
+async function noteFailure(
+  verb: "keep" | "clear",
+  { definition: { name }, scope: { warn } }: ReadyCall,
+  note: (failures: KeepFailure) => Promise<void>,
 ): Promise<void> {
-  if (!failures.seen.has(key)) return;
   try {
-    await failures.delete(key);
+    await note(await importLater<KeepFailure>("failures"));
   } catch (cause) {
-    warn(
-      `Cannot clear the failure of "${name}": its later result is known all the same`,
-      cause,
-      false,
-    );
+    warn(`Cannot ${verb} the failure of "${name}": nothing else is lost`, cause, false);
   }
 }
 
@@ -640,39 +558,4 @@ function toTake(
   if (frozen.sharedBytes > COPIED_AT_ONCE) return take;
   const taken = take();
   return () => taken;
-}
-
-/**
- * Refuses a call that is made, directly or not, by the body that computes the same call: each would
- * wait for the other.
- *
- * @param name What the call is named in errors.
- * @param key The key of the call.
- * @param scope The scope that the call is made in.
- * @throws {DeadlockError} When the call waits for itself.
- */
-function refuseRecursion(name: string, key: Digest, { chain }: Scope): void {
-  const inner: CallName[] = [];
-  for (let link = chain; link !== undefined; link = link.outer) {
-    if (link.key !== undefined) inner.unshift({ task: link.task, key: link.key });
-    if (link.key === key) throw new DeadlockError(`Cannot call "${name}"`, inner);
-  }
-}
-
-/**
- * Finds the calls that others may wait for, and that cannot go on while a call made by their bodies
- * waits.
- *
- * @param chain The calls around the one that waits.
- * @param cache The cache that it waits in; what others wait for in another cache is another call.
- * @returns The calls, innermost first.
- */
-function findCallers(chain: CallChain | undefined, cache: string): CallName[] {
-  const callers: CallName[] = [];
-  for (let link = chain; link !== undefined; link = link.outer) {
-    if (link.key !== undefined && link.cache === cache) {
-      callers.push({ task: link.task, key: link.key });
-    }
-  }
-  return callers;
 }

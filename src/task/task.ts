@@ -21,7 +21,6 @@ import {
   type Scope,
   type ScopeDescription,
   type ScopeOptions,
-  toRecordMetadata,
 } from "../scope/scope.ts";
 import { type Description, type StoreDescription, withoutKeys } from "../store/stores.ts";
 import type { Shared } from "../value/share.ts";
@@ -578,6 +577,7 @@ function createCallable(
   const toRequest = async (args: readonly unknown[]): Promise<KeyedRequest> => {
     const scope = scopeOf();
     const { warn, outputs } = scope;
+    const { toRecordMetadata } = await REMEMBERING.load();
     return { call: await keyed(args), metadata: toRecordMetadata(scope), warn, outputs };
   };
   const answerHere = (args: readonly unknown[], scope: Scope, options?: AnswerOptions) =>

@@ -7,7 +7,8 @@ import {
   type OptionRules,
 } from "../base/check_options.ts";
 import type { Validity } from "../cache/cache.ts";
-import type { CallRecord } from "../call/call_record.ts";
+import type { CallRecord, TaskAddress } from "../call/call_record.ts";
+import { toAbsolute, toPath } from "../value/file/file_handle.ts";
 import { COMFORT_RULES, type ComfortOptions } from "./comforts.ts";
 
 /** Options of `task`. */
@@ -199,4 +200,58 @@ export function toValidity(
     ...(staleWhileRevalidate !== undefined && { staleWhileRevalidate }),
     ...(validate !== undefined && { validate }),
   };
+}
+
+/** What is read by name. */
+export interface ReadNames {
+  /** Files and directories. */
+  readonly inputs: readonly TaskInput[];
+  /** The names of environment variables. */
+  readonly env: readonly string[];
+}
+
+/** What a task reads by name. */
+export interface TaskReads extends ReadNames {
+  /** What the tasks read that it may call: they may also be the ones to write it. */
+  readonly called: readonly ReadNames[];
+}
+
+/** What a task reads that says nothing of that. */
+export const NOTHING_READ: ReadNames = { inputs: [], env: [] };
+
+/** A file or directory that a task reads by name. */
+interface TaskInput {
+  /** What it is called in records. */
+  readonly name: string;
+  /** Where it is. */
+  readonly path: string;
+}
+
+/**
+ * What a task says that it reads by name.
+ *
+ * @returns Nothing where it says nothing.
+ */
+export function toReads(
+  { inputs = [], env = [] }: TaskOptions,
+  address: TaskAddress,
+): TaskReads | undefined {
+  if (inputs.length === 0 && env.length === 0) return undefined;
+  return { inputs: inputs.map((input) => toInput(input, address)), env: [...env], called: [] };
+}
+
+function toInput(input: string | URL, { module, name }: TaskAddress): TaskInput {
+  const path = toAbsolute(toPath(input, `define task "${name}" with the option \`inputs\``));
+  const text = String(input);
+  const folder = module.slice(0, module.lastIndexOf("/") + 1);
+  return {
+    name: folder !== "" && text.startsWith(folder) ? `./${text.slice(folder.length)}` : text,
+    path,
+  };
+}
+
+/** What the option `id` says that keys and records know the task by. */
+export function fromId(id: string): TaskAddress {
+  const end = id.lastIndexOf("/");
+  return { module: id.slice(0, Math.max(0, end)), name: id.slice(end + 1) };
 }

@@ -357,6 +357,16 @@ function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
 
+/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
+export function isRevoked(value: object): boolean {
+  try {
+    Array.isArray(value);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 function copyFields(
   from: object,
   to: object,

@@ -290,6 +290,26 @@ export function temporalNameOf(prototype: object): string | undefined {
   return typeof known === "function" && known.prototype === prototype ? name : undefined;
 }
 
+/**
+ * Tells whether a prototype is that of a class of the platform, such as `Headers` or `Deno.FsFile`.
+ *
+ * @returns Whether it is; of classes that have no name there nobody can tell.
+ */
+export function isOfPlatform(prototype: object): boolean {
+  const name: unknown = prototype.constructor?.name;
+  if (typeof name !== "string" || name === "") return false;
+  const isKnown = PLACES.some((place) => {
+    // Not every name there may be read, or is worth it: some load what they stand for.
+    if (!Object.hasOwn(place, name)) return false;
+    const known: unknown = Reflect.get(place, name);
+    return typeof known === "function" && known.prototype === prototype;
+  });
+  return isKnown || temporalNameOf(prototype) !== undefined;
+}
+
+/** Where the platform keeps classes whose instances structured clone does not refuse by itself. */
+const PLACES: readonly object[] = [globalThis, Deno, WebAssembly];
+
 /** Describes what a function of the user's threw. */
 export function describeThrown(thrown: unknown): string {
   return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);

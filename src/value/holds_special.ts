@@ -1,4 +1,4 @@
-import { classOf, temporalNameOf } from "./class_registry.ts";
+import { classOf, isOfPlatform } from "./class_registry.ts";
 
 /** How many objects are looked at before those are noted that were. */
 const MAX_OBJECTS = 200;
@@ -137,23 +137,3 @@ function toFields(value: object): "special" | readonly unknown[] {
 function isPlainClass(prototype: object): boolean {
   return Object.getPrototypeOf(prototype) === Object.prototype && !isOfPlatform(prototype);
 }
-
-/**
- * Tells whether a prototype is that of a class of the platform, such as `Headers` or `Deno.FsFile`.
- *
- * @returns Whether it is; of classes that have no name there nobody can tell.
- */
-export function isOfPlatform(prototype: object): boolean {
-  const name: unknown = prototype.constructor?.name;
-  if (typeof name !== "string" || name === "") return false;
-  const isKnown = PLACES.some((place) => {
-    // Not every name there may be read, or is worth it: some load what they stand for.
-    if (!Object.hasOwn(place, name)) return false;
-    const known: unknown = Reflect.get(place, name);
-    return typeof known === "function" && known.prototype === prototype;
-  });
-  return isKnown || temporalNameOf(prototype) !== undefined;
-}
-
-/** Where the platform keeps classes whose instances structured clone does not refuse by itself. */
-const PLACES: readonly object[] = [globalThis, Deno, WebAssembly];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ArrivalCheck } from "../base/abortable.ts";
+import { type ArrivalCheck, leavable } from "../base/abortable.ts";
 import { OBJECT, ofKind, type OptionRule, type OptionRules, TEXTS } from "../base/check_options.ts";
 import type { TaskAddress } from "../call/call_record.ts";
 import type { SharedMemory } from "../value/share.ts";
@@ -477,15 +477,7 @@ export class CallProgress implements AsyncIterable<ProgressReport> {
    * the latest and misses what was between.
    */
   [Symbol.asyncIterator](): AsyncGenerator<ProgressReport, void, void> {
-    const left = new AbortController();
-    const reports = this.#reports(left.signal);
-    const leave = reports.return.bind(reports);
-    // Whoever leaves while a report is waited for leaves nothing here.
-    reports.return = (value) => {
-      left.abort();
-      return leave(value);
-    };
-    return reports;
+    return leavable((left) => this.#reports(left));
   }
 
   async *#reports(left: AbortSignal): AsyncGenerator<ProgressReport, void, void> {

@@ -42,11 +42,12 @@ for (const workerType of ["web", "process", "inline"] as const) {
       assertEquals(await executor.submit(bound, 3), 12);
       assertEquals(await Array.fromAsync(executor.map(bound, [3, 4])), [12, 16]);
     });
-    for (const key of [await tasks.quadruple.digest(4), await tasks.double.digest(6)]) {
-      // Which call has made which is told in the tests of provenance.
-      const { calls: _, ...metadata } = (await bag.record(key))?.metadata ?? {};
-      assertEquals(metadata, { m: 2, tags: { a: 1 } });
-      assertEquals(await outer.contains(key), false);
+    const key = await tasks.quadruple.digest(3);
+    const made = [await tasks.double.digest(3), await tasks.double.digest(6)];
+    for (const own of [key, ...made]) {
+      const calls = own === key ? { made } : { by: key };
+      assertEquals((await bag.record(own))?.metadata, { m: 2, tags: { a: 1 }, calls });
+      assertEquals(await outer.contains(own), false);
     }
     const again = executor.submit(bound, 3);
     await again;

@@ -386,9 +386,11 @@ function runInGuest(
     readonly slice?: number;
     readonly allowed?: number;
     readonly spent?: () => boolean | Promise<boolean>;
+    readonly carry?: (ended: EndedItems) => EndedItems | Promise<EndedItems>;
+    readonly observed?: boolean;
   } = {},
 ): Guest {
-  const { slice, allowed = Infinity, spent } = more;
+  const { slice, allowed = Infinity, spent, carry = (ended) => ended, observed = false } = more;
   const log: unknown[] = [];
   const control = new CallStatus("deed");
   let begun = 0;
@@ -406,8 +408,9 @@ function runInGuest(
     control: told,
     compute: async (item) => ({ value: await fn(item) }),
     fix: (value) => value,
-    carry: (ended) => ended,
+    carry,
     spent,
+    ...(observed && { announce: () => void log.push("begun") }),
   });
   // What goes with the answer.
   const ended = running.then((last) => last && void told.send("", last));
@@ -428,6 +431,28 @@ Deno.test("runChunk() tells what is there when an item waits, and each that has 
   gates[1]?.resolve();
   await ended;
   assertEquals(log, [["a", "b"], [0], [1], ["c"]]);
+});
+
+Deno.test("runChunk() says that an item has begun when all before have ended, as far as it told", async () => {
+  for (
+    const wrap of [(ended: EndedItems) => ended, (ended: EndedItems) => Promise.resolve(ended)]
+  ) {
+    const gates = [1, 2].map(() => Promise.withResolvers<void>());
+    const fn = (item: unknown) =>
+      typeof item === "number" ? gates[item]?.promise.then(() => item) : item;
+    const items = ["a", "b", 0, "c", 1, "d"];
+    const { log, ended } = runInGuest(items, fn, { carry: wrap, observed: true, allowed: 5 });
+    const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 2));
+    await turn();
+    assertEquals(log, [["a", "b"], "begun"]);
+    gates[0]?.resolve();
+    await turn();
+    assertEquals(log.slice(2), [[0], "begun", ["c"], "begun"]);
+    gates[1]?.resolve();
+    await ended;
+    // The last was taken back.
+    assertEquals(log.slice(6), [[1]]);
+  }
 });
 
 Deno.test("runChunk() begins no item that was taken back, and none when its time is over", async () => {

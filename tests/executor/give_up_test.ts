@@ -1,7 +1,8 @@
 // collaboration: how the dispatcher gives calls up, with workers faked through their interface
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { cacheScope, createMemoryCache, Executor, openBag } from "@quiver/quiver";
 import { DeadlineError, WorkerDiedError } from "../../src/base/errors.ts";
-import type { CallObserver } from "../../src/executor/dispatch/call.ts";
+import { type CallObserver, DispatchedCall } from "../../src/executor/dispatch/call.ts";
 import { Dispatcher } from "../../src/executor/dispatch/dispatcher.ts";
 import type { DispatcherOptions } from "../../src/executor/dispatch/options.ts";
 import {
@@ -14,6 +15,10 @@ import {
   type RunResult,
   type Worker,
 } from "../../src/worker/worker.ts";
+import { leaveNothing } from "../leave_nothing.ts";
+import { double } from "./testdata/tasks.ts";
+
+leaveNothing();
 
 /** A worker whose calls end when the test says so, and whose code stops when it says so. */
 class FakeWorker implements Worker {
@@ -73,8 +78,8 @@ class FakeWorker implements Worker {
     return this.follower === follower;
   }
 
-  async finish(): Promise<void> {
-    this.#calls.shift()?.ended({ type: "value", value: 1, duration: 1, warnings: [] });
+  async finish(duration = 1): Promise<void> {
+    this.#calls.shift()?.ended({ type: "value", value: 1, duration, warnings: [] });
     await settle();
   }
 
@@ -167,6 +172,50 @@ Deno.test("Dispatcher.run() counts a deadline though the call could not say that
   assertEquals(await stage.workers[0]?.dead, "terminated");
   stage.workers[0]?.stop.resolve(true);
   await stage.dispatcher.close();
+});
+
+Deno.test("Dispatcher.run() counts no deadline for what follows the body of a remembered call", async () => {
+  const stage = createStage({ maxWorkers: 3 });
+  const run = async (task: string, ...said: string[]) => {
+    const call = stage.run(task, { deadline: 1, gracePeriod: 0 });
+    await settle();
+    for (const word of said) stage.workers.at(-1)?.follower?.onMessage(word, undefined);
+    return { call };
+  };
+  const inTime = await run("in time", "started", "ended");
+  const late = await run("late", "started", "ended");
+  const open = await run("open", "started");
+  // Its timer was set after the others'.
+  await assertRejects(() => open.call, DeadlineError);
+  await stage.workers[0]?.finish();
+  assertEquals((await inTime.call).type, "value");
+  await stage.workers[1]?.finish(2);
+  await assertRejects(() => late.call, DeadlineError);
+  await stage.workers[2]?.finish();
+  await stage.dispatcher.close();
+});
+
+Deno.test("a call that is remembered says when its body has ended", async () => {
+  const { onMessage } = DispatchedCall.prototype;
+  const said: string[] = [];
+  DispatchedCall.prototype.onMessage = function (kind, data) {
+    said.push(kind);
+    onMessage.call(this, kind, data);
+  };
+  using _onMessage = {
+    [Symbol.dispose]: () => void (DispatchedCall.prototype.onMessage = onMessage),
+  };
+  const path = await Deno.makeTempDir();
+  {
+    await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+    await using executor = new Executor({ workerType: "inline" });
+    for (const cache of [createMemoryCache(), bag]) {
+      said.length = 0;
+      await cacheScope({ cache }, () => executor.with({ deadline: 60_000 }).submit(double, 2));
+      assertEquals(said, ["started", "ended"]);
+    }
+  }
+  await Deno.remove(path, { recursive: true });
 });
 
 Deno.test("Dispatcher.run() keeps the worker of a call that ends within its grace period", async () => {

@@ -5,6 +5,7 @@ import {
   cacheScope,
   CancelledError,
   createMemoryCache,
+  DeadlineError,
   Executor,
   type ExecutorOptions,
   openBag,
@@ -131,22 +132,27 @@ for (const workerType of ["web", "process", "inline"] as const) {
     });
     const count = (story: string) =>
       [...stories.values()].filter((one) => `${one}` === story).length;
+    const alike = () => {
+      const { queued, running } = executor.statistics();
+      assertEquals([count("queued"), count("queued,started")], [queued, running]);
+      return running;
+    };
     const dies = workerType === "web" ? "close" : workerType === "process" ? "exit" : undefined;
-    const items = marks(folder.path, 40, { 7: "wait", ...(dies && { 20: dies }) });
+    const blocks = dies === undefined ? "wait" : "block";
+    const items = marks(folder.path, 40, { 7: "wait", 8: blocks, ...(dies && { 20: dies }) });
     const given: unknown[] = [];
     const results = (async () => {
       for await (const who of executor.map(mark, items, { chunkSize: 10 })) given.push(who);
     })();
     results.catch(() => {});
-    await until(() =>
-      readMarks(folder.path).length === 8 && count("queued,started,value") === 7 &&
-      executor.statistics().running === 1
-    );
-    const { queued, running } = executor.statistics();
-    // That the item has begun which waits may be told with its end.
-    assertEquals(count("queued") + count("queued,started"), queued + running);
-    assertEquals([queued, running], [32, 1]);
-    await folder.write("7.go");
+    // Nobody has to ask for the statistics.
+    for (const ended of [7, 8]) {
+      await until(() => count("queued,started,value") === ended && count("queued,started") === 1);
+      assertEquals([alike(), count("queued")], [1, 39 - ended]);
+      await until(() => readMarks(folder.path).length > ended);
+      await folder.write(`${ended}.go`);
+      await until(() => (alike(), count("queued,started,value") > ended));
+    }
     if (dies === undefined) await results;
     else await assertRejects(() => results, WorkerDiedError);
     await executor.shutdown();
@@ -199,7 +205,6 @@ for (const workerType of ["web", "process", "inline"] as const) {
       const ended = (async () => {
         for await (const _ of results) {
           if (way === "signal") continue;
-          // Whoever leaves later may wait for the next result, and leaves when that is there.
           await until(() => readMarks(folder.path).length === 3);
           break;
         }
@@ -215,6 +220,72 @@ for (const workerType of ["web", "process", "inline"] as const) {
       const { completed, failed } = executor.statistics();
       assertEquals([queued, completed, failed], [0, begun.length, 0]);
     }
+  });
+
+  test("Executor.map() is left at once, also while it waits for a result", async () => {
+    await using folder = await openSharedFolder();
+    await using executor = open();
+    const pull = async (results: AsyncGenerator<string, void, void>) => {
+      const step = await results.next();
+      return step.done;
+    };
+    const ways: {
+      [way: string]: (results: AsyncGenerator<string, void, void>) => () => Promise<void>;
+    } = {
+      "return": (results) => {
+        const steps = [pull(results), pull(results)];
+        return async () => {
+          assertEquals(await results.return(), { done: true, value: undefined });
+          assertEquals(await Promise.all(steps), [true, true]);
+        };
+      },
+      "throw": (results) => {
+        const steps = [pull(results), pull(results)];
+        return async () => {
+          await assertRejects(() => results.throw(new RangeError("enough")), RangeError, "enough");
+          assertEquals(await Promise.all(steps), [true, true]);
+        };
+      },
+      cancel: (results) => {
+        const reader = ReadableStream.from(results).getReader();
+        const read = reader.read();
+        return async () => {
+          await reader.cancel();
+          assertEquals((await read).done, true);
+        };
+      },
+      dispose: (results) => {
+        const step = pull(results);
+        return async () => {
+          await results[Symbol.asyncDispose]();
+          assertEquals(await step, true);
+        };
+      },
+    };
+    const last = marks(folder.path, 100).slice(-1);
+    let x = 0;
+    for (const way of Object.values(ways)) {
+      for (const options of [{ chunkSize: 10 }, { chunkSize: 1, ordered: false }, undefined]) {
+        const items = [...marks(folder.path, x + 1, { [x]: "wait" }).slice(x), ...last];
+        const cache = options === undefined ? createMemoryCache() : undefined;
+        const leave = way(
+          executor.map(cache === undefined ? mark : mark.bind({ cache }), items, options),
+        );
+        await until(() => readMarks(folder.path).at(-1) === x);
+        await leave();
+        assertEquals(executor.statistics().queued, 0);
+        await folder.write(`${x}.go`);
+        await until(() => executor.statistics().running === 0);
+        x++;
+      }
+    }
+    assertEquals(readMarks(folder.path), Array.from({ length: x }, (_, index) => index));
+    const silent = new ReadableStream<Mark>();
+    const results = executor.map(mark, silent);
+    const step = pull(results);
+    await until(() => silent.locked);
+    await results.return();
+    assertEquals(await step, true);
   });
 
   for (const kind of ["memory", "bag"] as const) {
@@ -320,13 +391,14 @@ for (const workerType of ["web", "process", "inline"] as const) {
   test("Executor.map() with a deadline gives up one item, and no other", async () => {
     await using folder = await openSharedFolder();
     await using executor = open();
-    const items = marks(folder.path, 4, { 2: "wait" });
-    let given = 0;
-    await assertRejects(async () => {
-      for await (const _ of executor.with({ deadline: 200 }).map(mark, items)) given++;
-    }, "2");
+    // The others take no time, not even that of a busy disk.
+    const items = marks(folder.path, 4, { 0: "tiny", 1: "tiny", 2: "wait", 3: "tiny" });
+    const ends = Array.fromAsync(
+      executor.with({ deadline: 500 }).map(mark, items, { onError: "yield" }),
+      (end) => end.status === "rejected" ? end.reason.constructor : "fulfilled",
+    );
+    assertEquals(await ends, ["fulfilled", "fulfilled", DeadlineError, "fulfilled"]);
     await folder.write("2.go");
-    assertEquals(given, 2);
   });
 
   test("Executor.map() sends no item twice that was given away", async () => {

@@ -39,6 +39,22 @@ for (const kind of ["web", "process"]) {
   });
 }
 
+Deno.test({
+  ...PRLIMIT.forTest(
+    "an executor runs calls once there are files again, though its first call had none",
+  ),
+  async fn() {
+    const main = new URL("testdata/no_file_main.ts", import.meta.url).pathname;
+    await Promise.all(["web", "process", "inline"].map(async (kind) => {
+      const run = [Deno.execPath(), "run", "--allow-all", "--no-check", main, kind];
+      const { stdout } = await PRLIMIT.command(["--nofile=64", ...run]).output();
+      const [refused, value] = JSON.parse(new TextDecoder().decode(stdout));
+      assertStringIncludes(refused, "Too many open files");
+      assertEquals(value, 2);
+    }));
+  },
+});
+
 /** Has Deno be somewhere else while the object lives. */
 function moveDeno(path: string): Disposable {
   const execPath = Deno.execPath;

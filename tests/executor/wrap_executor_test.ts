@@ -85,11 +85,13 @@ Deno.test("wrapExecutor() runs a miss in the scope it was submitted in", async (
   const cache = createMemoryCache();
   const pool = wrapExecutor(new FakePool());
   await cacheScope({ cache, tags: { a: 1 } }, () => pool.submit(sumOfSquares, 3, square(4)));
-  for (const x of [3, 16]) {
-    const record = await cache.record(await square.digest(x));
-    assertEquals(record?.metadata.tags, { a: 1 });
+  const outer = await sumOfSquares.digest(3, 16);
+  const nested = [await square.digest(3), await square.digest(16)];
+  const read = async (key: string) => (await cache.record(key))?.metadata;
+  assertEquals(await read(outer), { tags: { a: 1 }, calls: { made: nested } });
+  for (const key of nested) {
+    assertEquals(await read(key), { tags: { a: 1 }, calls: { by: outer } });
   }
-  assert(await cache.contains(await sumOfSquares.digest(3, 16)));
 });
 
 Deno.test("wrapExecutor() answers a bound task from its own scope", async () => {
@@ -207,9 +209,15 @@ Deno.test("wrapExecutor() brings calls to other isolates by an adapter", async (
       withTags({ a: 1 }, async () => {
         assertEquals(await Reflect.apply(add, pool, [tasks.quadruple, 3]), 12);
         assertEquals(await Reflect.apply(add, pool, [tasks.apply, tasks.double.bind(), 7]), 14);
-        for (const key of [await tasks.quadruple.digest(3), await tasks.double.digest(7)]) {
-          assertEquals((await bag.record(key))?.metadata.tags, { a: 1 });
+        const read = async (key: string) => (await bag.record(key))?.metadata;
+        const outer = await tasks.quadruple.digest(3);
+        const nested = [await tasks.double.digest(3), await tasks.double.digest(6)];
+        assertEquals(await read(outer), { tags: { a: 1 }, calls: { made: nested } });
+        for (const key of nested) {
+          assertEquals(await read(key), { tags: { a: 1 }, calls: { by: outer } });
         }
+        const by = await tasks.apply.digest(tasks.double.bind(), 7);
+        assertEquals(await read(await tasks.double.digest(7)), { tags: { a: 1 }, calls: { by } });
       }));
     await calls.close();
   }

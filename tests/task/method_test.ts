@@ -1,7 +1,17 @@
 // End-to-end: tasks that are made of methods have `this` as their first argument, and no others have one.
 import { assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { cacheScope, createMemoryCache, Executor, method, type WorkerType } from "@quiver/quiver";
+import {
+  cacheScope,
+  createMemoryCache,
+  Executor,
+  method,
+  task,
+  type WorkerType,
+} from "@quiver/quiver";
 import { query } from "@quiver/quiver/caches";
+import { WorkerCalls } from "../../src/executor/guest/worker_calls.ts";
+import { CallStatus } from "../../src/task/future.ts";
+import { requireDefinition } from "../../src/task/definition.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
 import {
@@ -90,4 +100,32 @@ Deno.test("method() refuses what is no method", () => {
   );
   assertThrows(() => method(1 as never), TypeError, "Cannot make a method of 1: it is no function");
   assertThrows(() => method(undefined as never, "x" as never), TypeError, "has no such method");
+});
+
+const said: string[] = [];
+
+const patient = task(import.meta, function patient(_: number): void {
+  // What names this is read before it runs.
+  said.push("body");
+});
+
+Deno.test("a function that may use `this` is looked at before the deadline of its first call begins", async () => {
+  const calls = new WorkerCalls();
+  const { module, name } = requireDefinition(patient, "test").address;
+  const control = Object.assign(new CallStatus("patient"), {
+    send: (kind: string) => {
+      said.push(kind);
+      queueMicrotask(() => said.push("later"));
+      return true;
+    },
+  });
+  const chunk = {};
+  for (const context of [{ announce: true }, { announce: true, chunk }]) {
+    said.length = 0;
+    await calls.run(
+      { module, task: name, args: [1], context: { tags: {}, strict: false, ...context } },
+      control,
+    );
+    assertEquals(said.slice(0, 3), ["started", "body", "later"]);
+  }
 });

@@ -1,7 +1,7 @@
 import { openIfThere, readAt } from "../../disk/file_system.ts";
 import { type BagLayout, listJournals, toJournalPath } from "../../disk/layout.ts";
 import { toPayload } from "../../disk/payload.ts";
-import { mayRefer, referencesOf } from "../../value/codec/references.ts";
+import { mayRefer, neededParts } from "../../value/codec/references.ts";
 import type { Digest, Payload } from "../../value/value.ts";
 import { scanJournal } from "../journal/journal_scan.ts";
 import { SegmentTable } from "../segment/segment_table.ts";
@@ -21,7 +21,7 @@ export async function findParts(editor: BagEditor, wanted: DigestSet): Promise<S
   const parts = new Set<Digest>();
   const pause = createPause();
   for (const payload of readReferring(editor, wanted)) {
-    for (const part of toReferences(payload)) parts.add(part);
+    for (const part of neededParts(payload)) parts.add(part);
     await pause();
   }
   return parts;
@@ -57,14 +57,5 @@ function* readJournal(layout: BagLayout, journal: string, wanted: DigestSet): Ge
     // What the disk does not give now it may give later, and then it needs its parts: an error.
     const payload = readAt(file, offset, bytes) ? toPayload(kind, bytes) : undefined;
     if (payload !== undefined) yield payload;
-  }
-}
-
-function toReferences(payload: Payload): readonly Digest[] {
-  try {
-    return referencesOf(payload);
-  } catch (error) {
-    if (error instanceof SyntaxError) return [];
-    throw error;
   }
 }

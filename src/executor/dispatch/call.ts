@@ -1,5 +1,6 @@
 import { DeadlineError } from "../../base/errors.ts";
 import { type ArrivalCheck, type CancelSignal, GiveUpTimer } from "../../base/abortable.ts";
+import { lookAgain } from "../../call/module_sources.ts";
 import type { CallDemand, RetryOptions } from "../../task/comforts.ts";
 import type { OnAbort, SentCall } from "../../task/future.ts";
 import type {
@@ -11,7 +12,17 @@ import type {
   RunResult,
 } from "../../worker/worker.ts";
 import type { WorkerOutputLine } from "../call_options.ts";
-import { type EndedItems, ITEMS, OUTPUT, STARTED } from "../wire/call_context.ts";
+import {
+  ENDED,
+  type EndedItems,
+  ITEMS,
+  OUTPUT,
+  sourcesOf,
+  STARTED,
+  withoutLease,
+  withoutSources,
+  withSources,
+} from "../wire/call_context.ts";
 import { rejectWithCallers } from "./callers.ts";
 import type { PoolWorker } from "./worker_pool.ts";
 import type { Prioritized } from "./queue.ts";
@@ -156,6 +167,8 @@ export interface CallEvents {
   failed(call: DispatchedCall, error: unknown, begun: BegunItems | undefined): void;
   /** The call's body has begun: told once for each run, and before its end. */
   begun(call: DispatchedCall): void;
+  /** The first of the call's items whose end is not known has begun: may be told several times. */
+  itemBegun(call: DispatchedCall): void;
   /** The body of the call is not to begin; tells whether it had not. */
   cancelled(call: DispatchedCall): boolean;
   /** The call is as urgent as that now, which is more than it was. */
@@ -315,6 +328,16 @@ export class DispatchedCall
     if (priority > this.priority) this.#events.raised(this, priority);
   }
 
+  /** Whether it is being run, or one of its items is, as far as is known here: an observer knows it, too. */
+  get runs(): boolean {
+    const { items } = this;
+    if (items === undefined || items.alone) return this.begun;
+    const ended = this.sentItems - items.size;
+    if (items.size === 0 || this.begunItems <= ended) return false;
+    this.#events.itemBegun(this);
+    return true;
+  }
+
   get begunItems(): number {
     return this.at === "worker" ? this.#worker?.handle.begunItems(this) ?? 0 : 0;
   }
@@ -350,6 +373,16 @@ export class DispatchedCall
     this.taken = false;
     this.toldItem = 0;
     this.#worker = worker;
+  }
+
+  /**
+   * Makes what goes to the worker.
+   *
+   * @param answered The code of calls that the worker has answered.
+   */
+  toRequest(answered: WeakSet<object>): CallRequest {
+    const request = toKnowing(this.items?.toRequest(this.request) ?? this.request, answered);
+    return this.unleased ? withoutLease(request) : request;
   }
 
   /** Its worker runs it, or has run it. */
@@ -415,8 +448,7 @@ export class DispatchedCall
   ended(result: RunResult): void {
     const { deadline = Infinity } = this.#observer;
     // However late this is read. A deadline holds from when the call said that it starts.
-    if (this.#timer !== undefined && this.at === "worker" && toDuration(result) > deadline) {
-      this.noteBegun();
+    if (this.#begun && this.at === "worker" && toDuration(result) > deadline) {
       this.#events.late(this, this.#toLate(deadline));
     }
     this.#events.ended(this, result);
@@ -428,9 +460,21 @@ export class DispatchedCall
 
   /** The call says something. */
   onMessage(kind: string, data: unknown): void {
-    if (kind === STARTED) this.noteBegun();
+    if (kind === STARTED) this.#noteStarted();
+    else if (kind === ENDED) this.#noteBodyEnded();
     else if (kind === OUTPUT) this.#print(data as PrintedOutput);
     else if (this.at !== "end") this.#tell(kind, data);
+  }
+
+  /** The body has begun, or the next of the items. */
+  #noteStarted(): void {
+    if (!this.#begun) this.noteBegun();
+    else if (this.items !== undefined && this.at !== "end") this.#events.itemBegun(this);
+  }
+
+  /** What the cache does with the result has no deadline. */
+  #noteBodyEnded(): void {
+    if (this.at === "worker") this.clearTimer();
   }
 
   #print(output: PrintedOutput): void {
@@ -466,6 +510,16 @@ export class DispatchedCall
     const message = `Cannot finish "${this.request.task}" within ${deadline} ms of its start`;
     return new DeadlineError(message, deadline);
   }
+}
+
+/** A worker that has answered a call of the same code knows it; one that may not read it is told. */
+function toKnowing(request: CallRequest, answered: WeakSet<object>): CallRequest {
+  const sources = sourcesOf(request);
+  if (sources === undefined) return request;
+  if (answered.has(sources)) return withoutSources(request);
+  if (sources.codes === undefined) return request;
+  const seen = lookAgain(sources);
+  return seen === sources ? request : withSources(request, seen);
 }
 
 function toDuration(result: RunResult): number {

@@ -4,19 +4,16 @@ import {
   ExecutorShutdownError,
   WorkerDiedError,
 } from "../../base/errors.ts";
-import { lookAgain, type SourceWitness } from "../../call/module_sources.ts";
 import { toThrown } from "../../value/codec/thrown_value.ts";
 import { checkRequest } from "../../worker/wire/unclonable.ts";
 import type { BegunItems, CallRequest, Outcome, RunResult } from "../../worker/worker.ts";
 import type { CallStatistics } from "../call_options.ts";
 import {
+  type CallLimits,
   type EndedItems,
   ITEMS,
   sourcesOf,
   withFlags,
-  withoutLease,
-  withoutSources,
-  withSources,
 } from "../wire/call_context.ts";
 import {
   type CallEvents,
@@ -36,14 +33,11 @@ import { PriorityQueue } from "./queue.ts";
 import { isHookFailure } from "./start_backoff.ts";
 import { countWorkers, type WorkerStatistics } from "./worker_statistics.ts";
 import type { DispatcherCloseOptions, DispatcherOptions } from "./options.ts";
-import { decideRetry, noteAttempts } from "./retry.ts";
+import { decideRetry, noteAttempts, noteUnanswered } from "./retry.ts";
 import { type PoolWorker, WorkerPool } from "./worker_pool.ts";
 
 /** So many chunks of items a worker has at most when they are short, the one that it runs included. */
 const CHUNKS_AHEAD = 4;
-
-/** How many workers may leave one call alone before it fails. */
-const MAX_UNRESPONSIVE = 3;
 
 type State =
   | { readonly state: "open" }
@@ -79,6 +73,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   /** There as soon as a call must have something before it may wait for a worker, or is to wait. */
   #admission: Admission | undefined;
   #maxWorkers: number;
+  #limits: CallLimits | undefined;
   #unended = 0;
   /** Resolves when the dispatcher is closed and all calls have ended. */
   readonly #drained = Promise.withResolvers<void>();
@@ -108,6 +103,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     });
     if (options.owner !== undefined) this.#nested = new NestedCalls(options.owner);
     this.#maxWorkers = options.maxWorkers;
+    this.#limits = options.limits;
   }
 
   /**
@@ -163,9 +159,14 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (call.at === "queue") this.#sharing.overtake(call);
   }
 
-  /** Changes how many workers may take calls; those that end a call first are those too many. */
-  resize(maxWorkers: number): void {
+  /**
+   * Changes how many workers may take calls; those that end a call first are those too many.
+   *
+   * @param limits What holds for each call from now on.
+   */
+  resize(maxWorkers: number, limits?: CallLimits): void {
     this.#maxWorkers = maxWorkers;
+    this.#limits = limits;
     this.#resize();
     this.#advance();
   }
@@ -261,6 +262,10 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     if (call.at !== "end") this.#metrics.begun(call);
   }
 
+  itemBegun(call: Call): void {
+    this.#metrics.begun(call);
+  }
+
   cancelled(call: Call): boolean {
     const { worker } = call;
     if (worker === undefined) return true;
@@ -344,16 +349,13 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** What nobody asks anything beside goes as it is. */
   #withFlags(request: CallRequest, { demand }: CallObserver, id: number): CallRequest {
-    const limits = this.#options.limits?.();
+    const limits = this.#limits;
     const output = this.#options.output !== undefined;
     const announce = this.#metrics.followsStarts;
-    const within = this.#nested?.within;
-    const holds = this.#nested?.holds(demand === undefined ? undefined : id);
-    const asks = output || announce || limits !== undefined;
-    if (!asks && within === undefined && holds === undefined) return request;
+    const nested = this.#nested?.flags(demand === undefined ? undefined : id);
+    if (!output && !announce && limits === undefined && nested === undefined) return request;
     return withFlags(request, {
-      ...(holds !== undefined && { holds }),
-      ...(within !== undefined && { within }),
+      ...nested,
       ...(limits !== undefined && { limits }),
       ...(output && { output }),
       ...(announce && { announce }),
@@ -434,10 +436,7 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
     worker.sent += call.size;
     if (call.size > 1) this.#sharing.watch();
     call.send(worker);
-    const request = call.items?.toRequest(call.request) ?? call.request;
-    const sources = sourcesOf(request);
-    const toSend = sources === undefined ? request : toKnowing(request, sources, worker.answered);
-    worker.handle.send(call.unleased ? withoutLease(toSend) : toSend, call);
+    worker.handle.send(call.toRequest(worker.answered), call);
   }
 
   /** Makes a call of some of another's items. */
@@ -479,12 +478,9 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
 
   /** A worker has not begun a call, which another may run. */
   #passOn(call: Call, { handle }: PoolWorker<Call>): void {
-    const silent = handle.endedBy === "unresponsive";
-    if (!silent || ++call.unanswered < MAX_UNRESPONSIVE) return this.#requeue(call);
-    const reason = `${MAX_UNRESPONSIVE} workers in a row took up nothing: they may be blocked by ` +
-      "what `init`, the module of the task or the call before leaves behind";
-    const message = `Cannot run "${call.request.task}": ${reason}`;
-    this.#reject(call, new WorkerDiedError(message, { reason }));
+    const error = handle.endedBy === "unresponsive" ? noteUnanswered(call) : undefined;
+    if (error === undefined) this.#requeue(call);
+    else this.#reject(call, error);
   }
 
   /** A call that has not ended goes before all others. */
@@ -588,23 +584,6 @@ export class Dispatcher implements CallEvents, AsyncDisposable {
   async #close(warn: (message: string) => void): Promise<void> {
     await this.#drained.promise;
     this.#sharing.stop();
-    await this.#pool.close((worker, code) =>
-      warn(
-        `Cannot stop worker "${worker}": it still runs ${code}, and the program may not end by ` +
-          "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
-      )
-    );
+    await this.#pool.close(warn);
   }
-}
-
-/** A worker that has answered a call of the same code knows it; one that may not read it is told. */
-function toKnowing(
-  request: CallRequest,
-  sources: SourceWitness,
-  answered: WeakSet<object>,
-): CallRequest {
-  if (answered.has(sources)) return withoutSources(request);
-  if (sources.codes === undefined) return request;
-  const seen = lookAgain(sources);
-  return seen === sources ? request : withSources(request, seen);
 }

@@ -183,13 +183,13 @@ export class DispatchMetrics {
     return this.#observer?.has("started") ?? false;
   }
 
-  /** A call's body has begun, or that of the first of its items. */
+  /** A call's body has begun, or that of the first of its items whose end is not known. */
   begun(call: DispatchedCall): void {
     if (this.#observer !== undefined && call.size > 0) this.#started(call, toObserved(call).id);
   }
 
   /**
-   * Items of a call have ended, and another one may have begun.
+   * Items of a call have ended; of the next one that begins its worker tells.
    *
    * @param firstId The id of the first of them.
    */
@@ -206,12 +206,6 @@ export class DispatchMetrics {
         const { task } = call.request;
         this.#observer.tell("retried", { id, task, attempt: toAttempt(call) + 1, error: again });
       }
-    }
-    // It shows as begun where its worker says so; else it is told of when it has ended.
-    const { items, sentItems } = call;
-    const ended = sentItems - (items?.size ?? 0);
-    if (items?.firstId !== undefined && items.size > 0 && call.begunItems > ended) {
-      this.#started(call, items.firstId);
     }
   }
 

@@ -1,4 +1,5 @@
 import { currentScope } from "../../scope/current_scope.ts";
+import type { CallContext } from "../wire/call_context.ts";
 
 /**
  * Calls that the bodies of other calls of the same dispatcher have made, which only happens where
@@ -29,22 +30,19 @@ export class NestedCalls {
     return this.#counts.size;
   }
 
-  /** The other dispatchers in this isolate that the call to be made is beneath, if there are any. */
-  get within(): readonly string[] | undefined {
-    const others = currentScope().nesting?.within?.filter((owner) => owner !== this.#owner);
-    return others === undefined || others.length === 0 ? undefined : others;
-  }
-
   /**
-   * Tells which calls the body of one to be made may have others beneath, and that have taken something.
+   * Tells what the body of the call to be made may have around it in this isolate: the other dispatchers,
+   * and the calls that have taken something, by dispatcher and id.
    *
    * @param id The id of that call, if it takes something.
-   * @returns Those, by dispatcher and id, if there are any.
+   * @returns What there is, if anything is.
    */
-  holds(id: number | undefined): readonly (readonly [owner: string, id: number])[] | undefined {
-    const outer = currentScope().nesting?.holds;
-    if (id === undefined) return outer;
-    return [...outer ?? [], [this.#owner, id] as const];
+  flags(id: number | undefined): Pick<CallContext, "within" | "holds"> | undefined {
+    const { within: all = [], holds: outer = [] } = currentScope().nesting ?? {};
+    const within = all.filter((owner) => owner !== this.#owner);
+    const holds = id === undefined ? outer : [...outer, [this.#owner, id] as const];
+    if (within.length === 0 && holds.length === 0) return undefined;
+    return { ...(within.length > 0 && { within }), ...(holds.length > 0 && { holds }) };
   }
 
   /** Whether a call was made by the body of another one. */

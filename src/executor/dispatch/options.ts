@@ -20,8 +20,8 @@ export interface DispatcherOptions extends WorkerPoolOptions {
   onAbort?: OnAbort;
   /** Takes what tasks print; it is printed by the workers when left out. */
   output?: OutputTaker | undefined;
-  /** Says what holds for each call on its worker. */
-  limits?: () => CallLimits | undefined;
+  /** What holds for each call on its worker; what a worker takes for granted, if not given. */
+  limits?: CallLimits | undefined;
   /**
    * What the dispatcher is known by where its workers are in this isolate, so that the body of a call may
    * make others.

@@ -4,6 +4,9 @@ import { delayOf, type RetryOptions, timesOf } from "../../task/comforts.ts";
 import { isTransferred } from "../../worker/transfer.ts";
 import type { DispatchedCall } from "./call.ts";
 
+/** How many workers may leave one call alone before it fails. */
+const MOST_UNANSWERED = 3;
+
 /** What decides whether calls are run again. */
 export interface RetryDecisionOptions {
   /** How a call is run again that does not say so itself. */
@@ -63,6 +66,18 @@ export function noteAttempts(error: unknown, attempts: number | undefined): unkn
   const isFree = attempts !== undefined && attempts > 1 && Error.isError(error) &&
     Object.isExtensible(error) && !("attempts" in error);
   return isFree ? Object.defineProperty(error, "attempts", { value: attempts }) : error;
+}
+
+/**
+ * Notes that one more worker has taken up nothing of a call.
+ *
+ * @returns Why no other one is tried, when there were enough.
+ */
+export function noteUnanswered(call: DispatchedCall): WorkerDiedError | undefined {
+  if (++call.unanswered < MOST_UNANSWERED) return undefined;
+  const reason = `${MOST_UNANSWERED} workers in a row took up nothing: they may be blocked by ` +
+    "what `init`, the module of the task or the call before leaves behind";
+  return new WorkerDiedError(`Cannot run "${call.request.task}": ${reason}`, { reason });
 }
 
 /**

@@ -288,9 +288,9 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
    * Ends all workers: each when it has nothing to do, the lost ones in the grace period, if there is
    * one, and else at once.
    *
-   * @param stuck Told of each worker that cannot be stopped, and what it runs.
+   * @param warn Told of each worker that cannot be stopped.
    */
-  async close(stuck: (worker: string, call: string) => void): Promise<void> {
+  async close(warn: (message: string) => void): Promise<void> {
     if (this.#phase === "open") this.#phase = "closing";
     this.#backoff.reset();
     for (const worker of this.#idle.clear()) this.#close(worker, "shutdown");
@@ -302,7 +302,12 @@ export class WorkerPool<C extends { readonly request: CallRequest }> {
     // Busy ones, which at least still have to answer that a call was taken back, end at rest().
     await Promise.all([...this.#workers].map(({ handle }) => handle.dead));
     const [ended] = await Promise.allSettled([this.#closing.settled()]);
-    for (const [worker, code] of await this.#terminated.settled()) stuck(worker.name, code);
+    for (const [{ name }, code] of await this.#terminated.settled()) {
+      warn(
+        `Cannot stop worker "${name}": it still runs ${code}, and the program may not end by ` +
+          "itself before that returns; end it by `Deno.exit()`, or use workers that can be killed",
+      );
+    }
     if (ended.status === "rejected") throw ended.reason;
   }
 

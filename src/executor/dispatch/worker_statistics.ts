@@ -38,10 +38,10 @@ export function countWorkers(pool: WorkerPool<DispatchedCall>, waiting: number):
       if (call.at === "end") continue;
       begun &&= call.begun;
       const { size, taken } = call;
+      const runs = begun && call.runs;
+      if (runs) running++;
       // One item runs at a time. Of those whose others were taken back it is about to be told.
-      const unqueued = begun ? (taken ? size : Math.min(1, size)) : 0;
-      running += Math.min(1, unqueued);
-      queued += size - unqueued;
+      queued += begun && taken ? 0 : size - (runs ? 1 : 0);
     }
   }
   const counts = { queued, running, idle, workers: workers.size, lost };

@@ -114,7 +114,7 @@ export function createEngine(
     open: hooks?.init === undefined ? open : warnOfFailedInit(open, onWarning),
     onAbort,
     output: toOutputTaker(output, outputFailed),
-    limits: () => share.limits,
+    limits: share.limits,
     warn: startFailed,
     owner,
     observer: observer && new SafeObserver(observer, onWarning),

@@ -74,7 +74,7 @@ export class LateEngine implements CallRunner {
     if (this.#state.state !== "ready") return;
     const { dispatcher, share } = this.#state.engine;
     share.resize(maxWorkers);
-    dispatcher.resize(share.maxWorkers);
+    dispatcher.resize(share.maxWorkers, share.limits);
   }
 
   /**

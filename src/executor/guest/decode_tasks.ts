@@ -5,6 +5,7 @@ import { findTask, importTask } from "../../task/definition.ts";
 import { toBoundTask, toTask } from "../../task/task.ts";
 import { fromCarried } from "../../value/carry_value.ts";
 import { sharedBytesOf } from "../../value/array_part.ts";
+import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { adoptShared, Shared, type SharedMemory } from "../../value/share.ts";
 import type { Digest } from "../../value/value.ts";
 import { importInWorker } from "../../worker/current_worker.ts";
@@ -12,6 +13,7 @@ import type { RemoteCallbacks } from "../../worker/remote_callbacks.ts";
 import type { CallControl } from "../../worker/worker.ts";
 import { SHARE } from "../../worker/wire/frames.ts";
 import type { SharedMessage } from "../../worker/wire/shared_values.ts";
+import type { CallContext } from "../wire/call_context.ts";
 import {
   CALLBACK_NODE,
   type CarriedArguments,
@@ -204,4 +206,37 @@ function tokenOf(value: unknown): string {
   if (typeof value !== "object" || value === null) return "";
   const token: unknown = Object.getOwnPropertyDescriptor(value, "quiver.task")?.value;
   return typeof token === "string" ? token : "";
+}
+
+/**
+ * Reads arguments out of the cache of the call, in whose places nothing was sent.
+ *
+ * @param stored Which, by position and digest.
+ * @returns All arguments; `undefined` when the cache lacks one, which is to be sent then.
+ */
+export async function readStored(
+  args: readonly unknown[],
+  stored: NonNullable<CallContext["stored"]>,
+  cache: Cache | undefined,
+): Promise<readonly unknown[] | undefined> {
+  const read = [...args];
+  for (const [position, digest] of stored) {
+    // What goes wrong is no matter where the value comes by itself.
+    const found = await Promise.try(() => cache?.value(digest)).catch(() => undefined);
+    if (found?.hit !== true) return undefined;
+    read[position] = found.value;
+  }
+  return read;
+}
+
+/** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
+export function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
+  const seen = new Set<ArrayBuffer>();
+  const large = (value: LargeBuffer): LargeBuffer => {
+    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+    const alone = buffer.byteLength === value.byteLength && !seen.has(buffer);
+    seen.add(buffer);
+    return alone ? value : copyLarge(value);
+  };
+  return capture(args, { large }).values;
 }

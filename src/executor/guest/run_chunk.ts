@@ -38,6 +38,8 @@ export interface ChunkTools {
   readonly carry: (ended: EndedItems) => EndedItems | Promise<EndedItems>;
   /** Asked between two items whether the worker runs no more of them, if that can be. */
   readonly spent?: (() => boolean | Promise<boolean>) | undefined;
+  /** Says that the next item has begun, if somebody wants to know. */
+  readonly announce?: (() => void) | undefined;
 }
 
 /** What has ended is sent before another item begins, if it ended so many milliseconds ago. */
@@ -49,7 +51,8 @@ const POST_INTERVAL = 5;
  * over, or when the worker is spent.
  *
  * What an item gives that has waited for something is sent at once, and so is all that is there when
- * the next one waits. Code that never awaits keeps back what ended in the milliseconds before it.
+ * the next one waits. Code that never awaits keeps back what ended in the milliseconds before it. Of
+ * those whose ends are told together, only the first is told of when it begins.
  *
  * @param chunk What the chunk needs beside them.
  * @param tools What it is run with.
@@ -108,6 +111,7 @@ async function runItems(
   let tick = Date.now();
   for (let index = 0; index < items.length; index++) {
     if (control.beginItem?.() === false) break;
+    outbox.begin();
     try {
       const value = begin(items[index], index);
       if (isThenable(value)) {
@@ -147,6 +151,10 @@ class ItemOutbox {
   /** Tells that an item waits for more than other code of this isolate. */
   #turn: ReturnType<typeof setImmediate> | undefined;
   #waited = false;
+  /** Whether whoever is told takes the first item for begun that has not ended, as far as was told. */
+  #announced = true;
+  /** Whether an item has begun that has not ended. */
+  #runs = false;
   /** Where the next result comes from. */
   nextSource: ValueOrigin | undefined;
 
@@ -155,8 +163,15 @@ class ItemOutbox {
     this.#tellsSources = tellsSources;
   }
 
+  /** An item begins. */
+  begin(): void {
+    this.#runs = true;
+    this.#announce();
+  }
+
   /** An item has a result. */
   add(value: unknown): void {
+    this.#runs = false;
     this.#values.push(value);
     if (!this.#tellsSources) return;
     this.#sources.push(this.nextSource);
@@ -178,6 +193,7 @@ class ItemOutbox {
       this.#tools.control.awaitItem?.();
       // What fails here is told at the end.
       this.#send()?.catch(() => {});
+      this.#announce();
     });
   }
 
@@ -219,7 +235,19 @@ class ItemOutbox {
     this.#failures = [];
     this.#sources = [];
     this.#sent = performance.now();
+    this.#announced = false;
     return ended;
+  }
+
+  /** Says that an item runs, unless that is known. */
+  #announce(): void {
+    if (this.#announced || !this.#runs) return;
+    this.#announced = true;
+    const { announce } = this.#tools;
+    if (announce === undefined) return;
+    if (this.#sending === undefined) announce();
+    // What fails there is told at the end.
+    else this.#follow(this.#sending.then(announce)).catch(() => {});
   }
 
   #send(): Promise<void> | undefined {
@@ -229,12 +257,22 @@ class ItemOutbox {
     if (before === undefined && !(carried instanceof Promise)) {
       const refused = this.#post(carried);
       if (refused === undefined) return undefined;
-      return this.#sending = this.#postEach(carried, refused.cause);
+      return this.#follow(this.#postEach(carried, refused.cause));
     }
-    return this.#sending = Promise.all([carried, before]).then(([carried]) => {
-      const refused = this.#post(carried);
-      return refused && this.#postEach(carried, refused.cause);
+    return this.#follow(
+      Promise.all([carried, before]).then(([carried]) => {
+        const refused = this.#post(carried);
+        return refused && this.#postEach(carried, refused.cause);
+      }),
+    );
+  }
+
+  /** What comes after it waits for it. */
+  #follow(sending: Promise<void>): Promise<void> {
+    const followed: Promise<void> = sending.then(() => {
+      if (this.#sending === followed) this.#sending = undefined;
     });
+    return this.#sending = followed;
   }
 
   /** Gives what structured clone throws, if it refuses something. */

@@ -2,17 +2,12 @@ import { importLater } from "../../base/lazy_import.ts";
 import type { QuiverWarning, Warn } from "../../base/warning.ts";
 import type { Cache } from "../../cache/cache.ts";
 import type { SourceWitness } from "../../call/module_sources.ts";
-import {
-  type CallNotes,
-  createWarn,
-  restoreScope,
-  type Scope,
-  toNotedMetadata,
-} from "../../scope/scope.ts";
+import { type CallNotes, createWarn, restoreScope, type Scope } from "../../scope/scope.ts";
 import { whenSettled } from "../../store/memory_stores.ts";
 import { type StoreDescription, toPaths } from "../../store/stores.ts";
 import { BodyControl, runBody } from "../../task/call_task.ts";
 import type { Collection } from "../../task/collect.ts";
+import type { CollectedFrom } from "../../task/compute_call.ts";
 import { adoptCodes, findTask, importTask, type TaskDefinition } from "../../task/definition.ts";
 import { capture, copyLarge, type LargeBuffer } from "../../value/capture.ts";
 import { copyShared, giveShared } from "../../value/share.ts";
@@ -23,6 +18,7 @@ import type { CallControl, CallRequest, Outcome, ValueOrigin } from "../../worke
 import {
   type CallContext,
   type CallLimits,
+  ENDED,
   LACKS,
   NO_CONTEXT,
   type Remembering,
@@ -35,9 +31,8 @@ import type { ChunkTools } from "./run_chunk.ts";
 import { HeapWatch, NESTED_WORKERS, WorkerBudget } from "./worker_limits.ts";
 
 // What not every call needs is loaded with the first that does.
-type Computing = typeof import("../../cache/get_or_compute.ts");
+type Computing = typeof import("../../task/compute_call.ts");
 type RunChunk = typeof import("./run_chunk.ts");
-type Collecting = typeof import("../../task/collect.ts");
 
 /** A bag that this worker has open, for as long as the worker lives. */
 interface OpenCache extends AsyncDisposable {
@@ -199,6 +194,7 @@ export class WorkerCalls {
   ): Promise<PreparedCall> {
     const { bare, limits, output, tasks, announce, priority, within, holds } = context;
     const definition = known ?? await importInWorker(module, () => importTask({ module, name }));
+    await definition.checkThis();
     const restored = bare === true
       ? this.#createPlainScope(warnings)
       : this.#restoreScope(context, warnings);
@@ -221,7 +217,10 @@ export class WorkerCalls {
       ? { args: given, shared: false }
       : await this.#decode(given, context, { control, scope, warnings });
     const { stored } = context;
-    const args = stored === undefined ? decoded : await readStored(decoded, stored, scope.cache);
+    const args = stored === undefined
+      ? decoded
+      : await (await loadDecoding()).readStored(decoded, stored, scope.cache);
+    if (args === undefined) throw new LackingArgument();
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
       if (announce !== true) return;
@@ -229,7 +228,9 @@ export class WorkerCalls {
       time.begun = performance.now();
     };
     const end = () => {
-      if (time.begun !== undefined) time.ended = performance.now();
+      if (time.begun === undefined) return;
+      time.ended = performance.now();
+      control.send(ENDED, undefined);
     };
     const code = await this.#findCode(module, context);
     return { definition, scope, control, args, shared, code, start, end };
@@ -251,7 +252,10 @@ export class WorkerCalls {
       const { chunk } = context;
       const items = chunk.numbers ?? args;
       const spent = this.#isSpent(context.limits);
-      return { value: await runChunk(items, chunk, { ...tools, spent }) };
+      const announce = context.announce === true
+        ? () => control.send(STARTED, undefined)
+        : undefined;
+      return { value: await runChunk(items, chunk, { ...tools, spent, announce }) };
     }
     if (context.call !== undefined || context.check !== undefined) {
       return await this.#runRemembered(called, context);
@@ -268,7 +272,7 @@ export class WorkerCalls {
     { call, check, lent }: Remembering,
   ): Promise<Computed> {
     const { name } = definition;
-    const args = lent === true ? toOwnBuffers(given) : given;
+    const args = lent === true ? (await loadDecoding()).toOwnBuffers(given) : given;
     const isOther = () => isOtherCode(name, code, scope.warn);
     const run = (control: CallControl, own?: Parameters<typeof runBody>[4]) => {
       const values = shared ? giveShared(args) : args;
@@ -284,52 +288,26 @@ export class WorkerCalls {
     };
     const leased = call?.leased ?? true;
     const notes: CallNotes = {};
-    const collection = await this.#collect(definition, scope, notes);
-    const runNoted = () => run(own, { ...(call && { key: call.key, leased }), notes });
-    const body = collection?.around(runNoted) ?? runNoted;
+    const body = () => run(own, { ...(call && { key: call.key, leased }), notes });
     if (call === undefined) {
       const { runChecked } = await importLater<typeof import("./check_call.ts")>("check");
       const options = { name, warn: scope.warn, refuse, fix: fixResult, shared };
-      const ended = await runChecked(args, check?.digests ?? [], () => body(args), options);
+      const collection = await openCollection({ definition, scope, notes });
+      const around = collection?.around(body) ?? body;
+      const ended = await runChecked(args, check?.digests ?? [], () => around(args), options);
       await collection?.ended;
       const hasNotes = Object.keys(notes).length > 0;
       return ended.source === undefined && hasNotes ? { ...ended, source: { notes } } : ended;
     }
     // The cache could perhaps not be opened.
     if (scope.cache === undefined || this.#computing === undefined) {
-      return { value: await body(args) };
+      return { value: await body() };
     }
-    const { computeLeased, computeUnleased } = this.#computing;
-    const compute = leased ? computeLeased : computeUnleased;
-    return await compute(scope.cache, { ...call, values: args }, body, {
-      metadata: () => whenSettled(collection?.ended, () => toNotedMetadata(scope, notes)),
-      warn: scope.warn,
-      outputs: scope.outputs,
-      storeArguments: definition.storeArguments ?? scope.storeArguments,
-      validity: definition.validity,
+    const computed = { definition, scope, call: { ...call, values: args }, leased, notes };
+    return await this.#computing.computeCall(scope.cache, computed, body, {
       refuse,
       fix: fixResult,
     });
-  }
-
-  /** A fault of what collects costs no result. */
-  async #collect(
-    definition: TaskDefinition,
-    scope: Scope,
-    notes: CallNotes,
-  ): Promise<Collection | undefined> {
-    if (scope.collect === undefined) return undefined;
-    try {
-      const { Collection } = await importLater<Collecting>("collect");
-      return await Collection.open(scope.collect, { definition, notes, scope });
-    } catch (cause) {
-      scope.warn(
-        "Cannot collect anything of calls in a worker: they are recorded without",
-        cause,
-        false,
-      );
-      return undefined;
-    }
   }
 
   /** The code of the task and of those among its arguments, as far as keys are made of it. */
@@ -390,9 +368,7 @@ export class WorkerCalls {
       readonly warnings: string[];
     },
   ): Promise<DecodedArguments> {
-    const { decodeTasks, placeShared, readShared } = await importLater<
-      typeof import("./decode_tasks.ts")
-    >("tasks");
+    const { decodeTasks, placeShared, readShared } = await loadDecoding();
     const received = this.#shared;
     const source = { received, cache: scope.cache, control };
     const ids = shared?.map(([, id]) => id) ?? needs;
@@ -461,24 +437,13 @@ export class WorkerCalls {
 /** Thrown where an argument is not in the cache, from where it was to be read: it is sent then. */
 class LackingArgument {}
 
-async function readStored(
-  args: readonly unknown[],
-  stored: NonNullable<CallContext["stored"]>,
-  cache: Cache | undefined,
-): Promise<readonly unknown[]> {
-  const read = [...args];
-  for (const [position, digest] of stored) {
-    // What goes wrong is no matter where the value comes by itself.
-    const found = await Promise.try(() => cache?.value(digest)).catch(() => undefined);
-    if (found?.hit !== true) throw new LackingArgument();
-    read[position] = found.value;
-  }
-  return read;
-}
-
 /** The code of tasks holds here as long as what was loaded is the same. */
 function adopt(sources: SourceWitness | undefined, code: LooseCode | undefined): void {
   if (sources?.codes !== undefined && code?.changed() === undefined) adoptCodes(sources.codes);
+}
+
+function loadDecoding(): Promise<typeof import("./decode_tasks.ts")> {
+  return importLater<typeof import("./decode_tasks.ts")>("tasks");
 }
 
 async function openCallbacks(control: CallControl): Promise<RemoteCallbacks> {
@@ -496,18 +461,6 @@ function isOtherCode(name: string, code: readonly LooseCode[], warn: Warn): bool
       "has loaded it, and their results are those of other code; start the program again",
   );
   return true;
-}
-
-/** A view that came with more of its buffer than it shows, or with other views on it, gets its own. */
-function toOwnBuffers(args: readonly unknown[]): readonly unknown[] {
-  const seen = new Set<ArrayBuffer>();
-  const large = (value: LargeBuffer): LargeBuffer => {
-    const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
-    const alone = buffer.byteLength === value.byteLength && !seen.has(buffer);
-    seen.add(buffer);
-    return alone ? value : copyLarge(value);
-  };
-  return capture(args, { large }).values;
 }
 
 /**
@@ -572,6 +525,14 @@ async function loadRunChunk(): Promise<RunChunk["runChunk"]> {
 async function openOutput(): Promise<Disposable> {
   const { WorkerOutput } = await importLater<typeof import("./worker_output.ts")>("output");
   return new WorkerOutput();
+}
+
+/** Finds what collects something of a call that is remembered where it was made. */
+async function openCollection(call: CollectedFrom): Promise<Collection | undefined> {
+  const { collect } = call.scope;
+  if (collect === undefined) return undefined;
+  const { openCollection } = await importLater<Computing>("compute");
+  return await openCollection(collect, call);
 }
 
 /** Loaded when first needed: a worker without a cache never pays for the bag's code. */

@@ -153,6 +153,12 @@ class MapRun<T, R> {
     }
   }
 
+  /** Nobody takes results any more: whoever waits for some waits for nothing. */
+  leave(): void {
+    this.#end ??= { rest: [], failure: undefined };
+    this.#ring();
+  }
+
   /** Gives up what has not started, and lets the input clean up. */
   async close(): Promise<void> {
     this.#watch?.[Symbol.dispose]();

@@ -1,3 +1,4 @@
+import { leavable } from "../../base/abortable.ts";
 import { importLater } from "../../base/lazy_import.ts";
 import {
   BOOLEAN,
@@ -162,7 +163,7 @@ export function mapTask<T, R>(
   // It may end before it comes to the last, which must not end the program when it fails.
   if (Array.isArray(items) || items instanceof Set) adoptFutures(items);
 
-  return iterate(executor, target, items, settings);
+  return leavable((left) => iterate(executor, target, items, settings, left));
 }
 
 async function* iterate<T, R>(
@@ -170,12 +171,14 @@ async function* iterate<T, R>(
   target: MapTarget,
   items: Iterable<T> | AsyncIterable<T>,
   settings: MapSettings,
+  left: AbortSignal,
 ): AsyncGenerator<R, void, void> {
   settings.signal?.throwIfAborted();
   const { openMapRun } = await importLater<typeof import("./map_run.ts")>("map");
   const run = await openMapRun<T, R>(executor, target, items, settings);
   try {
-    for (;;) {
+    left.addEventListener("abort", () => run.leave());
+    while (!left.aborted) {
       const batch = await run.next();
       if (batch === undefined) return;
       for (const value of batch.values) yield value;

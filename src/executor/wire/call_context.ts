@@ -13,6 +13,9 @@ import type { TaskReferences } from "./task_arguments.ts";
 /** What a call says when its body starts, if its context asks for that. */
 export const STARTED = "started";
 
+/** What a call that is remembered says when its body has ended, if it has said that it started. */
+export const ENDED = "ended";
+
 /** What a chunk says when items have ended. */
 export const ITEMS = "items";
 

@@ -31,3 +31,18 @@ export function referencesOf(payload: Payload): Digest[] {
   }
   return [...digests];
 }
+
+/**
+ * Lists the parts that whoever gets a stored value needs. What cannot be decoded nobody gets: it needs none.
+ *
+ * @param payload What was stored.
+ * @returns The digests of the parts, each once.
+ */
+export function neededParts(payload: Payload): readonly Digest[] {
+  try {
+    return referencesOf(payload);
+  } catch (error) {
+    if (error instanceof SyntaxError) return [];
+    throw error;
+  }
+}

@@ -1,7 +1,7 @@
 import { IndigestibleError, InstanceError } from "../../base/errors.ts";
-import { classOf, takeApart } from "../class_registry.ts";
+import { isRevoked } from "../capture.ts";
+import { classOf, isOfPlatform, takeApart } from "../class_registry.ts";
 import { prototypesOf } from "../error_shape.ts";
-import { isOfPlatform } from "../holds_special.ts";
 import {
   type Child,
   childrenOf,
@@ -164,16 +164,6 @@ function refuseStorage(value: unknown): string | undefined {
     toClassName(value)
   } has a digest but no stored form; use plain data, or ` +
     "register the class by registerClass()";
-}
-
-/** Whether an object is a proxy that was revoked, which throws whatever it is asked. */
-function isRevoked(value: object): boolean {
-  try {
-    Array.isArray(value);
-    return false;
-  } catch {
-    return true;
-  }
 }
 
 const DETACHED = "a detached buffer";

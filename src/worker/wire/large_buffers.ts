@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { TYPED_ARRAYS } from "../../value/capture.ts";
 import { isGivenAway } from "../transfer.ts";
 
 /** What goes instead of a list of values, and the buffers that move with it. */
@@ -23,20 +24,7 @@ const FOUND = -Infinity;
 
 /** What structured clone makes of each view, whatever class was derived from it. */
 const ARRAYS = new Map<string, new (buffer: ArrayBuffer, at?: number, length?: number) => object>(
-  [
-    Int8Array,
-    Uint8Array,
-    Uint8ClampedArray,
-    Int16Array,
-    Uint16Array,
-    Int32Array,
-    Uint32Array,
-    Float16Array,
-    Float32Array,
-    Float64Array,
-    BigInt64Array,
-    BigUint64Array,
-  ].map((type) => [type.name, type]),
+  Object.entries(TYPED_ARRAYS),
 );
 
 /**

@@ -14,7 +14,7 @@ export interface Mark {
   readonly directory: string;
   readonly x: number;
   /** `"tiny"` leaves no mark, and takes next to no time. */
-  readonly how?: "tiny" | "wait" | "close" | "exit" | "kill" | "hoard";
+  readonly how?: "tiny" | "wait" | "block" | "close" | "exit" | "kill" | "hoard";
 }
 
 const HOARD: Uint8Array[] = [];
@@ -26,6 +26,8 @@ export const mark = task(
     if (how === "tiny") return ISOLATE;
     Deno.writeTextFileSync(`${directory}/marks`, `${x} `, { append: true });
     if (how === "wait") return appears(directory, `${x}.go`).then(() => ISOLATE);
+    // Code that never awaits.
+    while (how === "block" && !isThere(`${directory}/${x}.go`)) Atomics.wait(NOBODY, 0, 0, 1);
     if (how === "close") self.close();
     if (how === "exit") Deno.exit(1);
     if (how === "kill") Deno.kill(Deno.pid, "SIGKILL");
@@ -34,6 +36,16 @@ export const mark = task(
     return ISOLATE;
   },
 );
+
+const NOBODY = new Int32Array(new SharedArrayBuffer(4));
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
+}
 
 /** Different in each worker that has an isolate of its own. */
 const ISOLATE = crypto.randomUUID();
