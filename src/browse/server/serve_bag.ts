@@ -119,7 +119,14 @@ class BagServer implements BrowseServer {
       ["/api/events", () => this.#follow()],
     ]);
     this.#server = Deno.serve(
-      { hostname: "127.0.0.1", port, onListen: () => {}, onError: toError },
+      // Somebody who never reads an answer to its end must not keep the server.
+      {
+        hostname: "127.0.0.1",
+        port,
+        signal: this.#ended.signal,
+        onListen: () => {},
+        onError: toError,
+      },
       (request) => this.#answer(request),
     );
     this.url = `http://127.0.0.1:${this.#server.addr.port}/?token=${token}`;
@@ -127,11 +134,11 @@ class BagServer implements BrowseServer {
   }
 
   async close(): Promise<void> {
-    this.#ended.abort();
     for (const stream of this.#streams) stream.close();
     this.#streams.clear();
+    this.#ended.abort();
     await this.#update;
-    await this.#server.shutdown();
+    await this.#server.finished;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
