@@ -1,13 +1,17 @@
 /**
  * A page to look at the calls and values of a bag, served on this machine for whoever has its address.
  *
- * ```ts no-run
+ * ```ts
  * import { openBag } from "@quiver/quiver";
  * import { browse } from "@quiver/quiver/browse";
  *
- * await using bag = await openBag("./results.bag", { mode: "read" });
- * await using server = browse(bag);
- * console.log(`Open ${server.url}`);
+ * const path = await Deno.makeTempDir();
+ * {
+ *   await using bag = await openBag(`${path}/results.bag`);
+ *   await using server = browse(bag);
+ *   console.log(`Open ${server.url}`);
+ * }
+ * await Deno.remove(path, { recursive: true });
  * ```
  *
  * @module
