@@ -84,14 +84,14 @@ export type {
   ImportedDataset,
   SkippedDataset,
 } from "./store/exchange/import_datasets.ts";
-export type { BagEntry } from "./store/browse/read_bag.ts";
+export type { BagEntry, BagPlace, DescribeOptions } from "./store/browse/read_bag.ts";
 export type { OwnCalls, OwnEntry, OwnStores, OwnValues } from "./store/own_stores.ts";
 export type { RekeyResult } from "./store/rekey.ts";
 export type { SigningOptions } from "./store/signed/signing_keys.ts";
 export type { VerifyBagOptions } from "./store/verify/run_verify_worker.ts";
 export type { CacheStatistics, StorageStatistics } from "./store/stores.ts";
 export type { LimitedCall, LimitOptions } from "./store/limited/limits.ts";
-export type { Found, MaybePromise, SweepResult } from "./store/stores.ts";
+export type { CallFeed, Found, MaybePromise, RecordChange, SweepResult } from "./store/stores.ts";
 export type { TransferOptions, TransferResult } from "./store/transfer_calls.ts";
 export type { NdArray, NumberArray } from "./value/array_shape.ts";
 export { registerClass, type RegisterClassOptions } from "./value/register_class.ts";

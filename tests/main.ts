@@ -18,7 +18,13 @@ import {
 
 const FOLDER = new URL("./", import.meta.url);
 const ROOT = new URL("../", FOLDER);
-const PERMISSIONS = ["--allow-read", "--allow-write", "--allow-run", "--allow-env"];
+const PERMISSIONS = [
+  "--allow-read",
+  "--allow-write",
+  "--allow-run",
+  "--allow-env",
+  "--allow-net=127.0.0.1",
+];
 /** How many files are listed that took the longest. */
 const SLOWEST = 10;
 

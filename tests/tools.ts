@@ -32,6 +32,11 @@ const PYTHONS: readonly Command[] = [["python3"], ["/usr/bin/python3"]];
 
 const SEARCHES = {
   "bash": { about: "bash", commands: [["bash"]], works: ["--version"] },
+  "browser": {
+    about: "chromium-headless-shell",
+    commands: [["chromium-headless-shell"], ["chromium", "--headless"]],
+    works: ["--version"],
+  },
   "flock": { about: "flock", commands: [["flock"]], works: ["--version"] },
   "h5dump": { about: "h5dump", commands: [["h5dump"]], works: ["--version"] },
   "loop-disk": {
@@ -141,6 +146,16 @@ export class Tool {
     return { name: `${name} (ignored: there is no ${this.#about})`, ignore: true };
   }
 
+  /** Where the program is, for a library that starts it by itself. */
+  get program(): string {
+    const [program] = this.#command ?? [];
+    const folders = program === undefined ? [] : (Deno.env.get("PATH") ?? "").split(":");
+    for (const path of folders.map((folder) => `${folder}/${program}`)) {
+      if (isFile(path)) return path;
+    }
+    throw new Error(`Cannot start a tool: there is no ${this.#about}`);
+  }
+
   /** Makes the command that runs the tool with arguments. */
   command(args: readonly string[], options: Deno.CommandOptions = {}): Deno.Command {
     if (this.#command === undefined) {
@@ -170,6 +185,14 @@ export function createImage(path: string): boolean {
   using file = Deno.openSync(path, { write: true, create: true });
   file.truncateSync(IMAGE_BYTES);
   return Tool.find("mkfs.ext4").run("-q", path).code === 0;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch {
+    return false;
+  }
 }
 
 function isToolName(name: string): name is ToolName {

@@ -5,6 +5,7 @@ import type { CallRecord, Json, TaskAddress } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import {
   type CacheStatistics,
+  type CallFeed,
   type Description,
   type Found,
   type Lease,
@@ -504,6 +505,31 @@ export class Cache {
    */
   records(): Iterable<CallRecord> | AsyncIterable<CallRecord> {
     return this.#stores.calls.records();
+  }
+
+  /**
+   * Follows the records, whoever changes them: each `read()` of what is returned gives what has changed
+   * since the one before. The first time, and whenever that cannot be told, it is a reset and then all
+   * records.
+   *
+   * @returns What tells of the changes; `undefined` where the cache cannot.
+   *
+   * @example See what is new
+   * ```ts
+   * import { cacheScope, createMemoryCache, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const cache = createMemoryCache();
+   * const triple = task(import.meta, (n: number) => 3 * n, { name: "triple" });
+   * const feed = cache.follow();
+   * assertEquals(await Array.fromAsync(feed?.read() ?? []), [{ type: "reset" }]);
+   * await cacheScope({ cache }, () => triple(5));
+   * const changes = await Array.fromAsync(feed?.read() ?? []);
+   * assertEquals(changes.map(({ type }) => type), ["put"]);
+   * ```
+   */
+  follow(): CallFeed | undefined {
+    return this.#stores.calls.follow?.();
   }
 
   /**

@@ -135,7 +135,7 @@ export async function openNamedCache(
 
 /** The same of the default, where the configuration of the working directory has one. */
 export async function openDefaultCache(): Promise<NamedCache | undefined> {
-  const config = new CacheConfig(".");
+  const config = new CacheConfig(".", false);
   return config.default === undefined ? undefined : await openFrom(config, config.default);
 }
 

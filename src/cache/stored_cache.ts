@@ -10,7 +10,7 @@ import { type QuiverWarning, toSafeWarning } from "../base/warning.ts";
 import type { CallQuery } from "../call/call_query.ts";
 import type { BagOptions, FoldResult } from "../disk/disk_storage.ts";
 import type { BagView } from "../store/browse/bag_view.ts";
-import type { BagEntry } from "../store/browse/read_bag.ts";
+import type { BagEntry, BagPlace, DescribeOptions } from "../store/browse/read_bag.ts";
 import type { ExportOptions, ExportResult } from "../store/exchange/export_bag.ts";
 import type { ImportResult } from "../store/exchange/import_bag.ts";
 import type {
@@ -259,6 +259,39 @@ export class Bag extends Cache implements AsyncDisposable {
   async *list(path: string = ""): AsyncGenerator<BagEntry> {
     const [{ listBag }, view] = await Promise.all([importReading(), this.#view()]);
     yield* listBag(view, path);
+  }
+
+  /**
+   * Tells what lies at a path, as {@linkcode Bag.list} has them, and the first of what lies below.
+   *
+   * @param path The path; `""` is the bag itself.
+   * @param options How many of the entries below are described, and from which on; none, if not given.
+   * @returns What is there; large arrays are not read for it.
+   * @throws {RangeError} If there is no such path, or an option is out of range.
+   * @throws {TypeError} If an option is unknown.
+   *
+   * @example See what a call has given
+   * ```ts
+   * import { cacheScope, openBag, task } from "@quiver/quiver";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const fit = task(import.meta, (n: number) => ({ loss: 1 / n, ys: new Float32Array(n) }), {
+   *   name: "fit",
+   * });
+   * const path = await Deno.makeTempDir();
+   * {
+   *   await using bag = await openBag(path);
+   *   await cacheScope({ cache: bag }, () => fit(2000));
+   *   const result = await bag.describe(`${await fit.digest(2000)}/result`, { entries: 8 });
+   *   const [loss, ys] = result.entries;
+   *   assertEquals([result.kind, loss?.value, ys?.shape], ["Object", 0.0005, [2000]]);
+   * }
+   * await Deno.remove(path, { recursive: true });
+   * ```
+   */
+  async describe(path: string = "", options: DescribeOptions = {}): Promise<BagPlace> {
+    const [{ describePath }, view] = await Promise.all([importReading(), this.#view()]);
+    return describePath(view, path, options);
   }
 
   /**

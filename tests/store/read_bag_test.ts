@@ -298,3 +298,34 @@ Deno.test("the shapes of arrays come back right when two share their numbers", a
   }
   await Deno.remove(path, { recursive: true });
 });
+
+Deno.test("Bag.describe() tells what lies at a path, and some of what lies below", async () => {
+  const path = await Deno.makeTempDir();
+  await using cleanUp = new AsyncDisposableStack();
+  cleanUp.defer(() => Deno.remove(path, { recursive: true }));
+  await using bag = await openBag(`${path}/bag`, { fold: "manual" });
+  const ys = new Float64Array(1000);
+  const digest = await bag.putValue({ n: 7, text: "a", at: new Date(5), none: null, ys });
+  const whole = await bag.describe(digest, { entries: 9 });
+  assertEquals([whole.name, whole.path, whole.kind, whole.size], [digest, digest, "Object", 5]);
+  const values = whole.entries.map(({ name, kind, value }) => [name, kind, value]);
+  assertEquals(values, [
+    ["n", "number", 7],
+    ["text", "string", "a"],
+    ["at", "Date", new Date(5)],
+    ["none", "null", null],
+    ["ys", "Float64Array", undefined],
+  ]);
+  const some = await bag.describe(digest, { skip: 1, entries: 2 });
+  assertEquals(some.entries.map(({ path }) => path), [`${digest}/text`, `${digest}/at`]);
+  const part = await bag.describe(`${digest}/ys`);
+  assertEquals([part.path, part.shape, part.bytes, part.entries], [
+    `${digest}/ys`,
+    [1000],
+    8000,
+    [],
+  ]);
+  assertEquals((await bag.describe("")).kind, "bag");
+  await assertRejects(() => bag.describe(`${digest}/zs`), RangeError, 'Cannot find "zs"');
+  await assertRejects(() => bag.describe(digest, { entries: -1 }), RangeError, "entries");
+});

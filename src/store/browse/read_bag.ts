@@ -1,3 +1,4 @@
+import { checkOptions, COUNT_OR_NONE, type OptionRules } from "../../base/check_options.ts";
 import { CacheMissError } from "../../base/errors.ts";
 import { isDigest } from "../../disk/disk_storage.ts";
 import type { ArgumentRecord, CallRecord } from "../../call/call_record.ts";
@@ -9,6 +10,7 @@ import {
   formatStep,
   joinPath,
   parseValuePath,
+  type ValueChild,
   type ValueNode,
 } from "../../value/tree/value_node.ts";
 import type { Digest, PayloadSource } from "../../value/value.ts";
@@ -37,7 +39,36 @@ export interface BagEntry {
   readonly bytes?: number;
   /** The digest under which an array is stored on its own, or of an argument that was not stored. */
   readonly digest?: Digest;
+  /** A number, text or other primitive, or a Date. */
+  readonly value?: string | number | bigint | boolean | null | Date;
 }
+
+/** What lies at a path of a bag, and some of what lies below. */
+export interface BagPlace extends BagEntry {
+  /** Those entries that were asked for. */
+  readonly entries: readonly BagEntry[];
+}
+
+/** Options of `Bag.describe`. */
+export interface DescribeOptions {
+  /**
+   * How many of the entries below are described.
+   *
+   * @default {0}
+   */
+  entries?: number;
+  /**
+   * How many of the entries below are left out before.
+   *
+   * @default {0}
+   */
+  skip?: number;
+}
+
+const DESCRIBE_RULES: OptionRules<DescribeOptions> = {
+  entries: COUNT_OR_NONE,
+  skip: COUNT_OR_NONE,
+};
 
 /**
  * Goes over what lies at a path.
@@ -49,18 +80,61 @@ export function* listBag(view: BagView, path: string): Generator<BagEntry> {
   const node = followPath(toBagNode(view), steps, `the bag "${view.path}"`);
   // As it was given, a path may be written in another way.
   const parent = steps.reduce(joinPath, "");
-  for (const { step, node: child } of node.children()) {
-    const { kind, size, shape, bytes, digest } = child;
-    yield {
-      name: step.type === "key" ? step.key : formatStep(step),
-      path: joinPath(parent, step),
-      kind,
-      ...(size !== undefined && { size }),
-      ...(shape !== undefined && { shape }),
-      ...(bytes !== undefined && { bytes }),
-      ...(digest !== undefined && { digest }),
-    };
-  }
+  for (const child of node.children()) yield toEntry(parent, child);
+}
+
+/**
+ * Tells what lies at a path.
+ *
+ * @throws {RangeError} If there is no such path.
+ * @throws {TypeError} If an option is unknown.
+ */
+export function describePath(
+  view: BagView,
+  path: string,
+  options: DescribeOptions,
+): BagPlace {
+  checkOptions("describe what is in a bag", options, DESCRIBE_RULES);
+  const { entries = 0, skip = 0 } = options;
+  const steps = parseValuePath(path);
+  const node = followPath(toBagNode(view), steps, `the bag "${view.path}"`);
+  const last = steps.pop();
+  const parent = steps.reduce(joinPath, "");
+  const step = last ?? { type: "key", key: "" };
+  const entry = toEntry(parent, { step, node });
+  const own = last === undefined ? "" : entry.path;
+  const below = entries === 0 ? [] : node.children();
+  return {
+    ...entry,
+    path: own,
+    entries: Iterator.from(below).drop(skip).take(entries).map((child) => toEntry(own, child))
+      .toArray(),
+  };
+}
+
+function toEntry(parent: string, { step, node }: ValueChild): BagEntry {
+  const { kind, size, shape, bytes, digest } = node;
+  const value = PRIMITIVES.has(kind) ? node.read() : undefined;
+  return {
+    name: step.type === "key" ? step.key : formatStep(step),
+    path: joinPath(parent, step),
+    kind,
+    ...(size !== undefined && { size }),
+    ...(shape !== undefined && { shape }),
+    ...(bytes !== undefined && { bytes }),
+    ...(digest !== undefined && { digest }),
+    ...(isPrimitive(value) && { value }),
+  };
+}
+
+/** The kinds of values whose entries have them. */
+const PRIMITIVES: ReadonlySet<string> = new Set(
+  ["string", "number", "bigint", "boolean", "null", "Date"],
+);
+
+function isPrimitive(value: unknown): value is NonNullable<BagEntry["value"]> | null {
+  return value === null || value instanceof Date ||
+    ["string", "number", "bigint", "boolean"].includes(typeof value);
 }
 
 /**
