@@ -94,8 +94,8 @@ export class LimitedCalls {
    * When a body has ended: now at the latest, though the clock of whoever ran it was ahead. By how much
    * nobody knows, and what is further ahead than calls are kept counts as ended long ago.
    */
-  #endOf({ started, duration }: CallRecord): number {
-    const ended = started + duration;
+  #endOf({ started, duration, wall }: CallRecord): number {
+    const ended = wall ?? started + duration;
     const now = Date.now();
     return ended - now > this.#limits.maxAge ? 0 : Math.min(ended, now);
   }
