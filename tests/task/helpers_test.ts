@@ -193,6 +193,16 @@ const fieldOf = task(
   { name: "fieldOf" },
 );
 
+Deno.test("a shelved result is still held when its call cannot be forgotten", async () => {
+  const cache = createMemoryCache();
+  const known = await cacheScope({ cache }, () => count(7));
+  await cacheScope({ cache: readOnly(cache) }, async () => {
+    const shelved = await count.shelve(7);
+    await assertRejects(() => shelved.clear(), TypeError, "read-only");
+    assertEquals(await shelved.get(), known);
+  });
+});
+
 Deno.test("Task.shelve() keeps what is not remembered, and fails as the call does", async () => {
   runs = 0;
   for (const cache of [undefined, voidCache, readOnly(createMemoryCache())]) {
