@@ -4,7 +4,7 @@ import { cacheScope, createMemoryCache, currentDirectory, Executor, task } from 
 import { query } from "@quiver/quiver/caches";
 import { leaveNothing } from "../leave_nothing.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
-import { flaky, hangsOnce, place } from "./testdata/comfort_tasks.ts";
+import { flaky, hangsOnce, place, removing } from "./testdata/comfort_tasks.ts";
 
 leaveNothing();
 
@@ -35,6 +35,17 @@ for (const workerType of WORKER_TYPES) {
     }
     const kept = await executor.submit(place, false);
     assertEquals(kept[1] === Deno.cwd(), workerType !== "process");
+
+    if (workerType === "process") {
+      // Workers of its own, whose working directory is gone when their first call ends.
+      const [before, gone] = [Deno.cwd(), await Deno.makeTempDir()];
+      Deno.chdir(gone);
+      await using other = new Executor({ workerType, maxWorkers: 1 });
+      const removed = await other.submit(removing, gone).finally(() => Deno.chdir(before));
+      assertEquals([removed, await exists(gone)], [gone, false]);
+      const [own = "", there] = await other.submit(place, false);
+      assertEquals([there, await exists(own)], [own, false]);
+    }
 
     if (workerType === "inline") {
       assertEquals(await executor.submit(hangsOnce, 7), 7);
