@@ -271,6 +271,16 @@ export function endTimeOf(record: CallRecord): number {
   return record.wall ?? endOf(record);
 }
 
+/**
+ * Tells when the body of a call began by the wall clock.
+ *
+ * @param record The record of the call.
+ * @returns Milliseconds since 1970.
+ */
+export function startTimeOf({ wall, started, duration }: CallRecord): number {
+  return wall === undefined ? started : wall - duration;
+}
+
 function toTime(field: string, time: Date | number): number {
   const number = Number(time);
   if (Number.isNaN(number)) throw new RangeError(`Cannot match calls: "${field}" is no time`);

@@ -1,4 +1,10 @@
-import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
+import {
+  type CallQuery,
+  type KnownTask,
+  type RecordPlan,
+  startTimeOf,
+  toMatcher,
+} from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { showFailures } from "./layered_failures.ts";
@@ -45,7 +51,7 @@ export function refreshStores(stores: Stores, since: number): Stores {
     ...rest,
     calls,
     // Those of the millisecond in which the view was made are shown, too.
-    ...showFailures(stores, ({ started }) => started >= since - 1 - CLOCK_LAG),
+    ...showFailures(stores, (record) => startTimeOf(record) >= since - 1 - CLOCK_LAG),
     layers: [stores],
     swept: stores.swept ?? [stores],
     namers: stores.namers ?? [stores],
@@ -113,15 +119,17 @@ class RefreshedCalls extends ShownCalls {
     const early = new Set<Digest>();
     super(
       calls,
-      ({ key, started }) =>
-        early.has(key) || (started >= since && started <= Date.now() + CLOCK_LAG),
+      (record) => {
+        const started = startTimeOf(record);
+        return early.has(record.key) || (started >= since && started <= Date.now() + CLOCK_LAG);
+      },
     );
     this.#since = since;
     this.#early = early;
   }
 
   override put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
-    if (record.started < this.#since) this.#early.add(record.key);
+    if (startTimeOf(record) < this.#since) this.#early.add(record.key);
     return super.put(record, lease);
   }
 }
