@@ -94,6 +94,10 @@ class ShownCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
+  isForgotten(key: Digest): MaybePromise<boolean> {
+    return this.#calls.isForgotten?.(key) ?? false;
+  }
+
   async *records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
     for await (const record of this.#calls.records(damaged, plan)) {
       if (this.#shows(record)) yield record;
