@@ -133,8 +133,8 @@ export interface ExecutorObserver {
  * - `"crashed"` it ended by itself, whatever its calls are told: it exited, was killed by the system, ran
  *   out of memory, or did not catch an error
  * - `"unresponsive"` it ran no call, and took up nothing that it was sent for 5 seconds, or read no message
- *   for 30 while it loaded what a call needs: what an earlier call had left behind, or the task's module,
- *   never came back, or its process was stopped
+ *   for 30 while it loaded what a call needs, as for its first one: what an earlier call had left behind,
+ *   or the task's module, never came back, or its process was stopped
  */
 export type WorkerEnding =
   | "idle"

@@ -87,7 +87,8 @@ export const LARGE = 50;
 export const READING = 10;
 /**
  * How long one may read no message before the body of a call has begun, in milliseconds: the module of
- * its task may compute when it is loaded.
+ * its task may compute when it is loaded. The same holds before its first answer: what runs calls is
+ * loaded then, which takes seconds where many programs start on few processors.
  */
 const LOADING_PATIENCE = 30_000;
 
@@ -152,7 +153,8 @@ export class BaseWorker implements Worker {
   /** How long it may be silent in a phase, in milliseconds. */
   patience(phase: WorkerPhase): number {
     const patience = this.#kind.patience + this.#calls.readingTime;
-    return phase === "preparing" ? Math.max(patience, LOADING_PATIENCE) : patience;
+    const loads = phase === "preparing" || this.#calls.answers === 0;
+    return loads ? Math.max(patience, LOADING_PATIENCE) : patience;
   }
 
   /** Asks whether it reads messages, which counts as an answer. */
@@ -260,12 +262,13 @@ export class BaseWorker implements Worker {
 
   #giveUp(phase: WorkerPhase): void {
     this.#endedBy = "unresponsive";
+    const time = this.#calls.answers === 0 ? LOADING_PATIENCE : PATIENCE;
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
     const death = this.#kind.stop(
       phase === "preparing"
         ? `it read no message for ${LOADING_PATIENCE} ms before the body of a call had begun: the task's ` +
           "module, or what an earlier call left behind, never came back, or its process was stopped"
-        : `it took up nothing for ${PATIENCE} ms: what an earlier call left behind never came back, or ` +
+        : `it took up nothing for ${time} ms: what an earlier call left behind never came back, or ` +
           "its process was stopped",
     );
     if (death !== undefined) this.#fail(death);

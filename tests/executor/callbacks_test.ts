@@ -220,7 +220,7 @@ Deno.test("wrapExecutor() refuses callbacks, which another pool's workers cannot
   assertStrictEquals(error.path, "args[0].one");
 });
 
-for (const [workerType, calls] of [["web", 20_000], ["process", 5_000], ["inline", 20_000]]) {
+for (const [workerType, calls] of [["web", 5000], ["process", 2000], ["inline", 5000]]) {
   Deno.test(`${workerType}: nothing is left of the callbacks of ${calls} calls`, async () => {
     const entry = new URL("./testdata/callback_main.ts", import.meta.url).href;
     const { stdout } = await new Deno.Command(Deno.execPath(), {
@@ -236,7 +236,7 @@ for (const [workerType, calls] of [["web", 20_000], ["process", 5_000], ["inline
     }).output();
     const { kept, grown } = JSON.parse(new TextDecoder().decode(stdout));
     assertEquals(kept, 0);
-    // A port, or a proxy, of each call would take 10 kB.
-    for (const bytes of grown) assert(bytes < 2_000_000, `the heap has grown by ${bytes} bytes`);
+    // A port, or a proxy, of each call would take 10 kB, and four fifths of the calls are measured.
+    for (const bytes of grown) assert(bytes < 500_000, `the heap has grown by ${bytes} bytes`);
   });
 }

@@ -9,6 +9,7 @@ import {
 } from "@quiver/quiver";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
 import { leaveNothing } from "../leave_nothing.ts";
+import { until } from "./_shared_folder.ts";
 import { Gate } from "./gate.ts";
 import * as tasks from "./testdata/worker_count_tasks.ts";
 import { double } from "./testdata/tasks.ts";
@@ -148,20 +149,13 @@ for (const workerType of WORKER_TYPES.filter((type) => type !== "inline")) {
 /** Lets standard error be a terminal whose text goes to a test. */
 class FakeTerminal implements Disposable {
   readonly texts: string[] = [];
-  readonly #written = Promise.withResolvers<void>();
 
   constructor(isTerminal = true) {
     const write = (bytes: Uint8Array): number => {
       this.texts.push(new TextDecoder().decode(bytes));
-      this.#written.resolve();
       return bytes.length;
     };
     Object.assign(Deno.stderr, { isTerminal: () => isTerminal, writeSync: write });
-  }
-
-  /** Resolves when something is written. */
-  get written(): Promise<void> {
-    return this.#written.promise;
   }
 
   [Symbol.dispose](): void {
@@ -170,22 +164,22 @@ class FakeTerminal implements Disposable {
   }
 }
 
-for (const workerType of WORKER_TYPES) {
-  Deno.test(`${workerType}: an executor that is disposed of tells a terminal for how many calls it waits`, async () => {
-    using terminal = new FakeTerminal();
-    await using gate = new Gate();
+Deno.test("an executor that is disposed of tells a terminal for how many calls it waits", async () => {
+  using terminal = new FakeTerminal();
+  await using gate = new Gate();
+  const waiting = WORKER_TYPES.flatMap((workerType) => {
     const executor = new Executor({ maxWorkers: 2, workerType });
     const calls = [1, 2, 3].map(() => executor.submit(tasks.hold, gate.path));
-    const disposed = executor[Symbol.asyncDispose]();
-    await terminal.written;
-    gate.open();
-    await Promise.all([...calls, disposed]);
-    assertEquals(terminal.texts, [
-      "Note: workers are to end when 3 calls have ended; `shutdown({ cancelPending: true })` gives up " +
-      "those that have not started\n",
-    ]);
+    return [...calls, executor[Symbol.asyncDispose]()];
   });
-}
+  await until(() => terminal.texts.length === WORKER_TYPES.length);
+  gate.open();
+  await Promise.all(waiting);
+  const note =
+    "Note: workers are to end when 3 calls have ended; `shutdown({ cancelPending: true })` gives up " +
+    "those that have not started\n";
+  assertEquals(terminal.texts, WORKER_TYPES.map(() => note));
+});
 
 Deno.test("an executor that waits says nothing where nobody sits at a terminal, or when it is quick", async () => {
   using file = new FakeTerminal(false);

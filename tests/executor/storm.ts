@@ -7,9 +7,10 @@ import {
   type WorkerType,
 } from "@quiver/quiver";
 import { Random } from "../random.ts";
+import { beBusy } from "../together.ts";
 import { type Fault, faultsOf, REASON, type Submitter } from "./storm_faults.ts";
 import { StormObserver } from "./storm_observer.ts";
-import { beBusy, refuseStarts, WorkerStops } from "./storm_weather.ts";
+import { refuseStarts, WorkerStops } from "./storm_weather.ts";
 import * as tasks from "./testdata/crash_tasks.ts";
 import { rest } from "./testdata/storm_tasks.ts";
 

@@ -1,6 +1,7 @@
 // end-to-end: thousands of calls with random faults, and what they leave behind in their program
 import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import { leaveNothing } from "../leave_nothing.ts";
+import { together } from "../together.ts";
 import type { StormEnd } from "./testdata/storm_main.ts";
 
 leaveNothing();
@@ -23,17 +24,16 @@ async function runStorm(
       ...[workerType, calls, 1, stops, busy].map(String),
     ],
     env: { NO_COLOR: "1" },
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(300_000),
   }).output();
   const decoder = new TextDecoder();
   assertEquals([code, decoder.decode(stderr)], [0, ""]);
   return JSON.parse(decoder.decode(stdout));
 }
 
-for (
-  const [workerType, calls] of [["web", 10_000], ["process", 2000], ["inline", 10_000]] as const
-) {
-  Deno.test(`${workerType}: ${calls} calls of which 1 % fail all settle, and nothing is left`, async () => {
+/** A storm without anything else, after which nothing is left. */
+function calm(workerType: string, calls: number) {
+  return async () => {
     const { endings, wrong, workers, heap, locks, children } = await runStorm(workerType, calls);
     assertEquals(wrong, []);
     assertEquals(Object.values(endings).reduce((sum, count) => sum + count), calls);
@@ -45,20 +45,32 @@ for (
     assertEquals(failures["WorkerDiedError"] === undefined, workerType === "inline");
     assertEquals({ workers, locks, children }, { workers: 0, locks: [], children: [] });
     assertLess(heap, HEAP_LIMIT);
-  });
+  };
 }
 
-for (const workerType of ["web", "process"] as const) {
-  Deno.test({
-    name: `${workerType}: calls settle though workers stop and the main thread is busy`,
-    // Elsewhere it cannot be told whether a number is still that of an own process.
-    ignore: Deno.build.os !== "linux",
-    async fn() {
-      const limits = { stops: 2, busy: 4 };
-      const { endings, wrong, workers, locks, children } = await runStorm(workerType, 2000, limits);
-      assertEquals(wrong, []);
-      assertEquals(Object.values(endings).reduce((sum, count) => sum + count), 2000);
-      assertEquals({ workers, locks, children }, { workers: 0, locks: [], children: [] });
-    },
-  });
+/** A storm while workers stop and the main thread is busy, which is rest most of the time. */
+function rough(workerType: string) {
+  return async () => {
+    const limits = { stops: 2, busy: 4 };
+    const { endings, wrong, workers, locks, children } = await runStorm(workerType, 2000, limits);
+    assertEquals(wrong, []);
+    assertEquals(Object.values(endings).reduce((sum, count) => sum + count), 2000);
+    assertEquals({ workers, locks, children }, { workers: 0, locks: [], children: [] });
+  };
 }
+
+// Elsewhere it cannot be told whether a number is still that of an own process.
+const roughOnes = Deno.build.os === "linux"
+  ? {
+    "web, while workers stop": rough("web"),
+    "process, while workers stop": rough("process"),
+  }
+  : {};
+
+Deno.test("thousands of calls of which 1 % fail all settle, and nothing is left", () =>
+  together({
+    "web": calm("web", 10_000),
+    "process": calm("process", 2000),
+    "inline": calm("inline", 10_000),
+    ...roughOnes,
+  }));

@@ -29,17 +29,11 @@ export function refuseStarts(workerType: WorkerType, random: Random): Disposable
   };
 }
 
-/** Reads no message and fires no timer for some time, in milliseconds. */
-export function beBusy(time: number): void {
-  const begun = performance.now();
-  while (performance.now() - begun < time);
-}
-
 /** Stops workers in such a way that nothing tells of it. */
 export class WorkerStops implements Disposable {
   readonly #executor: Submitter;
   readonly #workerType: WorkerType;
-  /** Lets the loops end that were left behind in threads. */
+  /** Lets threads go on that were stopped. */
   readonly #memory = new SharedArrayBuffer(4);
   /** How many workers were stopped. */
   count = 0;
@@ -49,7 +43,7 @@ export class WorkerStops implements Disposable {
     this.#workerType = workerType;
   }
 
-  /** Stops one of the workers: a process wherever it is, a thread by a loop that a call leaves behind. */
+  /** Stops one of the workers: a process wherever it is, a thread by what a call leaves behind. */
   async stopOne(delay: number): Promise<void> {
     if (this.#workerType === "inline") return;
     this.count++;
@@ -63,9 +57,11 @@ export class WorkerStops implements Disposable {
     if (isChild(pid)) Deno.kill(pid, "SIGSTOP");
   }
 
-  /** Lets the loops end. */
+  /** Lets the threads go on. */
   [Symbol.dispose](): void {
-    new Int32Array(this.#memory)[0] = 1;
+    const words = new Int32Array(this.#memory);
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
   }
 }
 

@@ -242,7 +242,8 @@ for (const kind of WORKER_TYPES) {
       "submitted too late",
       "ended by Deno.exit()",
       "of the shared executor",
-      "of the program's workers",
+      // These are of one kind only.
+      ...(kind === "web" ? ["of the program's workers"] : []),
       "of a scope's workers",
       "inside of a worker",
     ]

@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import { Executor, task, transfer, WorkerDiedError } from "@quiver/quiver";
 import { leaveNothing } from "../leave_nothing.ts";
+import { beBusy, together } from "../together.ts";
 import { openSharedFolder, type SharedFolder, until } from "./_shared_folder.ts";
 import { settle, Stage } from "./fake_workers.ts";
 import { Gate } from "./gate.ts";
@@ -16,7 +17,7 @@ import * as tasks from "./testdata/blocking_tasks.ts";
 leaveNothing();
 
 /** Longer than a worker may take nothing up, in milliseconds. */
-const LONG = 7000;
+const LONG = 6500;
 
 /** An executor whose one worker is blocked by what a call has left behind. */
 class Blocked implements AsyncDisposable {
@@ -45,14 +46,17 @@ class Blocked implements AsyncDisposable {
 
   async #block(): Promise<string> {
     const path = `${this.#folder.path}/blocked`;
-    const me = await this.executor.submit(tasks.leaveLoop, path, this.#memory);
+    const me = await this.executor.submit(tasks.leaveBlocked, path, this.#memory);
     await this.#folder.appears("blocked");
     return me;
   }
 
-  /** Ends the loop of a thread, which nothing else can end. */
+  /** Lets a thread go on, which nothing else can end. */
   release(): void {
-    if (this.#memory !== undefined) new Int32Array(this.#memory)[0] = 1;
+    if (this.#memory === undefined) return;
+    const words = new Int32Array(this.#memory);
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -62,10 +66,11 @@ class Blocked implements AsyncDisposable {
   }
 }
 
-for (const workerType of ["web", "process"] as const) {
-  const test = (name: string, fn: () => Promise<void>) => Deno.test(`${workerType}: ${name}`, fn);
+type Case = (workerType: "web" | "process") => Promise<void>;
 
-  test("Executor.submit() goes to another worker when one is blocked from inside", async () => {
+/** What becomes of calls whose worker is blocked. Each case waits for as long as a worker may be silent. */
+const BLOCKED: { readonly [name: string]: Case } = {
+  async "Executor.submit() goes to another worker when one is blocked from inside"(workerType) {
     await using blocked = await Blocked.open(workerType);
     const { executor, me, reasons } = blocked;
     const hasty = executor.with({ deadline: 60_000 });
@@ -83,17 +88,19 @@ for (const workerType of ["web", "process"] as const) {
     assertEquals([workers, lost, ended], [1, workerType === "web" ? 1 : 0, { unresponsive: 1 }]);
     blocked.release();
     await until(() => executor.statistics().lost === 0);
-  });
+  },
 
-  test("Executor.submit() rejects what cannot be sent again when its worker is blocked", async () => {
+  async "Executor.submit() rejects what cannot be sent again when its worker is blocked"(
+    workerType,
+  ) {
     await using blocked = await Blocked.open(workerType);
     const call = blocked.executor.submit(tasks.echo, transfer(new Uint8Array(1000)));
     const error = await assertRejects(() => call, WorkerDiedError, '"echo"');
     assertStringIncludes(error.reason, "took up nothing");
     assertEquals(await blocked.executor.submit(tasks.echo, 2), 2);
-  });
+  },
 
-  test("Executor.map() goes on at another worker when one is blocked", async () => {
+  async "Executor.map() goes on at another worker when one is blocked"(workerType) {
     await using blocked = await Blocked.open(workerType);
     const items = Array.from({ length: 20 }, (_, index) => index);
     const results = Array.fromAsync(blocked.executor.map(tasks.echo, items, { chunkSize: 10 }));
@@ -101,15 +108,18 @@ for (const workerType of ["web", "process"] as const) {
     assertEquals(blocked.reasons.length, 1);
     const { completed, failed } = blocked.executor.statistics();
     assertEquals([completed, failed], [1 + items.length, 0]);
-  });
+  },
 
-  test("Executor.shutdown() ends when an idle worker is blocked", async () => {
+  async "Executor.shutdown() ends when an idle worker is blocked"(workerType) {
     await using blocked = await Blocked.open(workerType);
     await blocked.executor.shutdown();
     assertEquals(blocked.executor.statistics().workers, 0);
-  });
+  },
+};
 
-  test("Executor keeps a worker that loads a module for a while", async () => {
+/** What a worker may do for long. */
+const LONG_ONES: { readonly [name: string]: Case } = {
+  async "Executor keeps a worker that loads a module for a while"(workerType) {
     await using gate = new Gate();
     const url = import.meta.resolve(`./testdata/slow_module.ts?gate=${gate.path}`);
     const load = task(url, (_path: string): void => {}, { name: "touch" });
@@ -126,29 +136,50 @@ for (const workerType of ["web", "process"] as const) {
       me,
       undefined,
     ]);
-  });
+  },
 
-  test("Executor keeps a worker that runs a long call, and one whose caller is busy", async () => {
+  async "Executor keeps a worker that runs a long call"(workerType) {
     await using executor = new Executor({ maxWorkers: 1, workerType });
     const me = await executor.submit(tasks.whoAmI);
-    const calls = [executor.submit(tasks.spin, LONG), executor.submit(tasks.whoAmI)];
+    const calls = [executor.submit(tasks.block, LONG), executor.submit(tasks.whoAmI)];
     assertEquals(await Promise.all(calls), [me, me]);
-    const call = executor.submit(tasks.whoAmI);
-    await settle();
-    const begun = performance.now();
-    while (performance.now() - begun < LONG);
-    assertEquals([await call, executor.statistics().lost], [me, 0]);
-  });
+  },
+};
+
+function ofEachKind(cases: { readonly [name: string]: Case }) {
+  return Object.fromEntries(
+    Object.entries(cases).flatMap(([name, run]) =>
+      (["web", "process"] as const).map((kind) => [`${kind}: ${name}`, () => run(kind)] as const)
+    ),
+  );
 }
 
-Deno.test("process: Executor.submit() goes to another worker when one was stopped", async () => {
-  await using executor = new Executor({ maxWorkers: 1, workerType: "process" });
-  const pid = await executor.submit(tasks.processId);
-  Deno.kill(pid, "SIGSTOP");
-  const calls = [1, 2, 3].map(() => executor.submit(tasks.processId));
-  const [first, ...others] = await Promise.all(calls);
-  assert(first !== pid && others.every((other) => other === first));
-  assertEquals(executor.statistics().lost, 0);
+Deno.test("Executor sends calls elsewhere whose worker is blocked, and keeps one that does something", () =>
+  together({
+    ...ofEachKind(BLOCKED),
+    ...ofEachKind(LONG_ONES),
+    async "process: Executor.submit() goes to another worker when one was stopped"() {
+      await using executor = new Executor({ maxWorkers: 1, workerType: "process" });
+      const pid = await executor.submit(tasks.processId);
+      Deno.kill(pid, "SIGSTOP");
+      const calls = [1, 2, 3].map(() => executor.submit(tasks.processId));
+      const [first, ...others] = await Promise.all(calls);
+      assert(first !== pid && others.every((other) => other === first));
+      assertEquals(executor.statistics().lost, 0);
+    },
+  }));
+
+Deno.test("Executor keeps a worker whose caller is busy", async () => {
+  await using web = new Executor({ maxWorkers: 1, workerType: "web" });
+  await using process = new Executor({ maxWorkers: 1, workerType: "process" });
+  const executors = [web, process];
+  const callAll = () => executors.map((executor) => executor.submit(tasks.whoAmI));
+  const them = await Promise.all(callAll());
+  const calls = callAll();
+  await settle();
+  beBusy(LONG);
+  assertEquals(await Promise.all(calls), them);
+  assertEquals(executors.map((executor) => executor.statistics().lost), [0, 0]);
 });
 
 Deno.test("Dispatcher passes on what a worker took up nothing of, and not for ever", async () => {

@@ -17,7 +17,7 @@ import {
 import { type Limiter, openWorkerContext } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
-import { testIsolatedKinds, testKinds, UNLIMITED } from "./_worker_kinds.ts";
+import { testIsolatedKinds, testKinds, testKindsTogether, UNLIMITED } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
 
 leaveNothing();
@@ -183,7 +183,7 @@ testKinds("WorkerContext.run() tells each call why no worker starts", async ({ o
 });
 
 // executors 2
-testKinds(
+testKindsTogether(
   "WorkerContext.run() with `terminate` ends the worker of an endless call",
   async (kind) => {
     await using folder = await openSharedFolder();
@@ -232,7 +232,7 @@ testKinds("WorkerContext.run() given up on its way leaves no worker busy", async
 });
 
 // executors 26
-testKinds(
+testKindsTogether(
   "WorkerContext.run() with `detach` lets a call go on that nobody awaits",
   async (kind) => {
     await using folder = await openSharedFolder();

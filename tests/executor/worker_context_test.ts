@@ -15,7 +15,7 @@ import {
 } from "@quiver/quiver/workers";
 import { leaveNothing } from "../leave_nothing.ts";
 import { openSharedFolder, until } from "./_shared_folder.ts";
-import { testKinds, UNLIMITED } from "./_worker_kinds.ts";
+import { testKinds, testKindsTogether, UNLIMITED } from "./_worker_kinds.ts";
 import * as tasks from "./testdata/context_tasks.ts";
 import { surroundings, traced } from "./testdata/tasks.ts";
 
@@ -55,7 +55,7 @@ testKinds("WorkerContext takes an infinite grace period", async ({ open }) => {
   assert(folder.has("call.ended"));
 });
 
-testKinds("WorkerContext kills what does not end within the grace period", async (kind) => {
+testKindsTogether("WorkerContext kills what does not end within the grace period", async (kind) => {
   await using folder = await openSharedFolder();
   const context = kind.open({ gracePeriod: 1 });
   const controllers = ["a", "b"].map(() => new AbortController());

@@ -115,7 +115,7 @@ Deno.test("SentCalls.phase is that of a call that is to end, and has not begun",
 });
 
 for (const kind of ["web", "process"] as const) {
-  Deno.test(`a ${kind} worker gets time to read what took long to write`, async () => {
+  Deno.test(`a ${kind} worker gets time to load what runs calls, and to read what took long to write`, async () => {
     const entry = new URL(
       `testdata/${kind === "web" ? "entry" : "process_entry"}.ts`,
       import.meta.url,
@@ -125,7 +125,9 @@ for (const kind of ["web", "process"] as const) {
     });
     assertInstanceOf(worker, BaseWorker);
     const patience = () => Math.floor(worker.patience("waiting"));
-    assertEquals(patience(), 5000);
+    assertEquals([patience(), worker.patience("preparing")], [30_000, 30_000]);
+    await worker.run(deed("noop"));
+    assertEquals([patience(), worker.patience("preparing")], [5000, 30_000]);
     const slow = {
       get slow() {
         for (const end = performance.now() + 60; performance.now() < end;);

@@ -1,5 +1,5 @@
 import { LONGEST_LINE_BYTES } from "../../disk/checked_line.ts";
-import { type FilePlace, readAt, readPieces } from "../../disk/file_system.ts";
+import { type FilePlace, readAt } from "../../disk/file_system.ts";
 import { type CallLineHead, decodeCallLineHead } from "./call_line.ts";
 
 const CHUNK_BYTES = 256 * 1024;
@@ -95,28 +95,54 @@ export function scanLines<H>(
       }
       at = feed + 1;
     }
-    if (at === 0 && window.length >= LONGEST_LINE_BYTES) {
-      const feed = findLineFeed(file, end, size);
-      skipped++;
-      skip({ offset: end, length: feed - end, bytes: window });
-      at = Math.min(feed + 1, size) - end;
-    } else if (at === 0) {
-      if (end + window.length >= size) break;
-      // One line is longer than the buffer.
-      buffer = new Uint8Array(Math.min(buffer.length * 2, LONGEST_LINE_BYTES));
-    }
     end += at;
+    if (at > 0) continue;
+    // One line is longer than the buffer, which finds its end before memory is taken for it.
+    const feed = findLineFeed({ file, from: end + window.length, size, read }, buffer);
+    const length = feed - end;
+    if (length < LONGEST_LINE_BYTES) {
+      if (feed === size) break;
+      buffer = new Uint8Array(
+        Math.min(Math.max(length + 1, 2 * buffer.length), LONGEST_LINE_BYTES),
+      );
+    } else {
+      const bytes = readBegin(file, end, window, read);
+      if (bytes === undefined) break;
+      skipped++;
+      skip({ offset: end, length, bytes });
+      end = Math.min(feed + 1, size);
+    }
   }
   return { end, skipped };
 }
 
-/** Finds the end of a line, whatever its length. */
-function findLineFeed(file: Deno.FsFile, from: number, size: number): number {
-  let at = from;
-  for (const piece of readPieces(file, from, size)) {
+/**
+ * Reads the begin of a line that is longer than any of ours: as much as those have, but of a hole, which
+ * may be all that a log has, a piece says as much.
+ */
+function readBegin(
+  file: Deno.FsFile,
+  offset: number,
+  piece: Uint8Array,
+  read: typeof readAt,
+): Uint8Array | undefined {
+  if (!read(file, offset, piece)) return undefined;
+  if (piece.every((byte) => byte === 0)) return piece;
+  const bytes = new Uint8Array(LONGEST_LINE_BYTES);
+  return read(file, offset, bytes) ? bytes : undefined;
+}
+
+/**
+ * Finds the end of a line, whatever its length.
+ *
+ * @param buffer What the line is read to, piece by piece.
+ */
+function findLineFeed({ file, from, size, read }: ScannedPart, buffer: Uint8Array): number {
+  for (let at = from; at < size; at += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, size - at));
+    if (!read(file, at, piece)) return at;
     const feed = piece.indexOf(LINE_FEED);
     if (feed !== -1) return at + feed;
-    at += piece.length;
   }
-  return at;
+  return size;
 }

@@ -53,8 +53,14 @@ function hasText(line: Uint8Array, text: string): boolean {
 
 function isZero(file: Deno.FsFile, { offset, length }: FilePlace): boolean {
   for (const piece of readPieces(file, offset, offset + length)) {
-    if (piece.some((byte) => byte !== 0)) return false;
+    if (!isHole(piece)) return false;
   }
+  return true;
+}
+
+/** Whether bytes are zeros; a call for each byte would take a second for a hole of 100 MB. */
+function isHole(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
   return true;
 }
 

@@ -13,25 +13,24 @@ export const echo = task(import.meta, function echo(value: unknown): unknown {
 });
 
 /**
- * Leaves a loop behind, which says that it runs by making a file. In a process it ends with that, and
- * in a thread when the memory says so.
+ * Leaves something behind that never comes back, and says so by making a file. In a process it ends
+ * with that, and in a thread when the memory says so.
  */
-export const leaveLoop = task(
+export const leaveBlocked = task(
   import.meta,
-  function leaveLoop(path: string, memory: SharedArrayBuffer | undefined): string {
+  function leaveBlocked(path: string, memory: SharedArrayBuffer | undefined): string {
     const words = new Int32Array(memory ?? new SharedArrayBuffer(4));
     setTimeout(() => {
       Deno.writeTextFileSync(path, "");
-      while (Atomics.load(words, 0) === 0);
+      Atomics.wait(words, 0, 0);
     });
     return me;
   },
 );
 
 /** Runs for so long without a moment for a message. */
-export const spin = task(import.meta, function spin(time: number): string {
-  const begun = performance.now();
-  while (performance.now() - begun < time);
+export const block = task(import.meta, function block(time: number): string {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, time);
   return me;
 });
 

@@ -10,9 +10,7 @@ export const blockLater = task(
   import.meta,
   function blockLater(delay: number, memory: SharedArrayBuffer): void {
     const words = new Int32Array(memory);
-    setTimeout(() => {
-      while (Atomics.load(words, 0) === 0);
-    }, delay);
+    setTimeout(() => Atomics.wait(words, 0, 0), delay);
   },
 );
 
