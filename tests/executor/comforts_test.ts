@@ -129,6 +129,32 @@ Deno.test("A call that the body of another makes uses what that has, and is refu
   assertEquals(await executor.submit(outer), 1);
 });
 
+Deno.test("A call that a body waits for goes before a more urgent one that needs the same", async () => {
+  const has = { memory: 4 };
+  const options = { workerType: "inline", maxWorkers: 3, limits: { a: 1 }, has } as const;
+  await using executor = new Executor(options);
+  const order: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const all = task(import.meta, () => gate.promise, { name: "all", needs: has });
+  const inner = task(import.meta, () => void order.push("inner"), {
+    name: "needed",
+    needs: { memory: 2 },
+  });
+  const begun = Promise.withResolvers<void>();
+  const outer = task(import.meta, async () => {
+    const waited = executor.submit(inner);
+    begun.resolve();
+    await waited;
+  }, { name: "waits for needed", limits: ["a"] });
+  const urgent = task(import.meta, () => void order.push("urgent"), { name: "urgent", needs: has });
+  const calls = [executor.submit(all), executor.submit(outer)];
+  await begun.promise;
+  calls.push(executor.with({ priority: 2 }).submit(urgent));
+  gate.resolve();
+  await Promise.all(calls);
+  assertEquals(order, ["inner", "urgent"]);
+});
+
 Deno.test("Retries of an executor wait, those of a task go before, and those of a view before both", async () => {
   const tries = new Map<number, number>();
   const count = (n: number) => {
