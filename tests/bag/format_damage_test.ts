@@ -120,12 +120,12 @@ Deno.test({
     const stored = EVERY_VALUE.slice(0, 30).map(toStored);
     for (const one of stored) put(bag, one);
     await bag.fold();
-    // What is put although it is there leaves a touch.
+    // What is put although it is there leaves a touch, and a machine that stands still another one.
     await using other = await openManual(path);
     const again = toStored(EVERY_VALUE[22]);
     put(other, again);
     const { manifest, touches } = readBag(path);
-    assertEquals(touches.map(({ touch }) => touch), [again.encoded.digest]);
+    assertEquals(new Set(touches.map(({ touch }) => touch)), new Set([again.encoded.digest]));
     await bag.compact({ full: true });
     put(bag, toStored("new"));
     await bag.fold();
