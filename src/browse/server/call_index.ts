@@ -66,7 +66,7 @@ export class CallIndex {
 
   constructor(bag: Bag) {
     this.#bag = bag;
-    this.#feed = bag.follow();
+    this.#feed = bag.feed();
     const first = [this.task, this.state, this.started, this.duration, this.error, this.result];
     for (const column of first) this.#columns.set(column.name, column);
   }
