@@ -1,7 +1,16 @@
 // End-to-end: a bag served for its page: who is let in, and what is answered.
-import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertObjectMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { cacheScope } from "@quiver/quiver";
 import { browse } from "@quiver/quiver/browse";
+import { CallIndex } from "../../src/browse/server/call_index.ts";
+import { CallRoutes } from "../../src/browse/server/call_routes.ts";
 import {
   breaks,
   field,
@@ -163,6 +172,40 @@ Deno.test({ name: "browse()", sanitizeResources: false, sanitizeOps: false }, as
     const task = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
     const some = await shown.json(`/api/calls?filters=${task}&differing`);
     assert(some.differing.includes("args.rate") && !some.differing.includes("args.phase"));
+  });
+
+  await t.step(
+    "puts first what was asked and came out, and tells where nothing stands",
+    async () => {
+      const { columns } = await shown.json("/api/state");
+      const places = ["task", "args.rate", "result", "result.loss", "error", "tags.run", "duration"]
+        .map((name) => columns.findIndex((column: { name: string }) => column.name === name));
+      assertEquals(places, places.toSorted((a, b) => a - b));
+      const spread = (name: string) =>
+        columns.find((column: { name: string }) => column.name === name).isSpread;
+      // `mean` gives numbers, so that the results as a whole stay a column.
+      assertEquals([spread("args.rate"), spread("result")], [false, false]);
+      const task = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
+      const { filled } = await shown.json(`/api/calls?filters=${task}&filled`);
+      assert(filled.includes("args.phase") && filled.includes("result.loss"));
+      assert(!filled.includes("error") && !filled.includes("args.size"));
+    },
+  );
+
+  await t.step("answers in part, and not with an error, until all is read", async () => {
+    const index = new CallIndex(shown.bag);
+    const routes = new CallRoutes(shown.bag, index);
+    const filters = encodeURIComponent(JSON.stringify([{ column: "args.rate", from: 2 }]));
+    const ask = (sort: string) =>
+      routes.calls(
+        new URL(
+          `http://localhost/?filters=${filters}&sort=${sort}&columns=args.rate&facets=args.rate`,
+        ),
+      );
+    assertObjectMatch({ answer: ask("-args.rate") }, { answer: { matching: 0, complete: false } });
+    await index.update(new AbortController().signal);
+    assertObjectMatch({ answer: ask("-args.rate") }, { answer: { matching: 6 } });
+    assertThrows(() => ask("args.rat"), RangeError, 'the column "args.rat"');
   });
 
   await t.step("gives what is shown as CSV, in which nothing is a formula", async () => {
