@@ -30,7 +30,8 @@ async function main(): Promise<void> {
   await Deno.mkdir(".quiver", { recursive: true });
   await using bag = await openBag(BAG);
   await using executor = new Executor({ maxWorkers: navigator.hardwareConcurrency });
-  await cacheScope({ cache: bag, tags: { project: "flights" } }, async () => {
+  const options = { cache: bag, tags: { project: "flights" }, collect: ["runtime"] as const };
+  await cacheScope(options, async () => {
     const { findings, account } = await sweep(executor);
     const seconds = (performance.now() - started) / 1000;
     await Deno.writeTextFile(PLOT, toPlot(findings));
