@@ -211,11 +211,15 @@ Deno.test({ name: "browse()", sanitizeResources: false, sanitizeOps: false }, as
   await t.step("gives what is shown as CSV, in which nothing is a formula", async () => {
     const filter = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
     const response = await shown.get(
-      `/api/calls.csv?filters=${filter}&sort=args.rate&columns=${names("args.rate", "tags.note")}`,
+      `/api/calls.csv?filters=${filter}&sort=args.rate&columns=${
+        names("args.rate", "tags.note", "started")
+      }`,
     );
     const [head, first, ...more] = (await response.text()).trimEnd().split("\r\n");
-    assertEquals([head, more.length], ["key,args.rate,tags.note", 3]);
-    assertEquals(first, `${await wave.digest(1, 0)},1,"${HOSTILE.replaceAll('"', '""')}"`);
+    assertEquals([head, more.length], ["key,args.rate,tags.note,started", 3]);
+    const key = await wave.digest(1, 0);
+    const started = new Date((await shown.bag.record(key))?.started ?? 0).toISOString();
+    assertEquals(first, `${key},1,"${HOSTILE.replaceAll('"', '""')}",${started}`);
   });
 
   await t.step(

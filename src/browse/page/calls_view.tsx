@@ -83,7 +83,7 @@ export function CallsView(
     } catch { /* Where nothing may be kept, the address still says it. */ }
     change({ hidden: names.map(encodeURIComponent).join(",") || "-" }, false);
   };
-  const known = state.columns.filter(({ isSpread }) => !isSpread);
+  const known = toOrder(state.columns.filter(({ isSpread }) => !isSpread), filters);
   const facets = toFacets(known);
   const query = toQuery(route);
   const names = facets.map(encodeURIComponent).join(",");
@@ -201,6 +201,18 @@ export function CallsView(
       </section>
     </div>
   );
+}
+
+/** Where calls of several tasks are, most have no argument of the others: their times come first. */
+function toOrder(columns: readonly ColumnState[], filters: readonly Filter[]): ColumnState[] {
+  const isTask = ({ column, is, not }: Filter) => column === "task" && !not && is?.length === 1;
+  const isOne = filters.some(isTask) ||
+    columns.some(({ name, distinct }) => name === "task" && distinct === 1);
+  const isFirst = ({ name, kind }: ColumnState) =>
+    name === "task" || kind === "time" || kind === "duration";
+  return isOne
+    ? [...columns]
+    : [...columns.filter(isFirst), ...columns.filter((column) => !isFirst(column))];
 }
 
 /** Which columns are a choice among few. */

@@ -105,7 +105,7 @@ export class CallRoutes {
     const lines = function* () {
       yield ["key", ...names].map(toCsvCell).join(",") + "\r\n";
       for (const row of rows) {
-        const cells = columns.map((column) => column.cell(row));
+        const cells = columns.map((column) => toCsvTime(column, column.cell(row)));
         yield [index.key(row), ...cells].map(toCsvCell).join(",") + "\r\n";
       }
     };
@@ -224,6 +224,13 @@ function toBrief(key: string, record: CallRecord | undefined) {
 /** JSON has no `undefined`. */
 function toSent(cell: Cell): Exclude<Cell, undefined> | null {
   return cell ?? null;
+}
+
+/** Moments are written as ISO 8601, which programs for tables read; a record may have one that is none. */
+function toCsvTime({ kind }: Column, cell: Cell): Cell {
+  if (kind !== "time" || typeof cell !== "number") return cell;
+  const time = new Date(cell);
+  return Number.isNaN(time.getTime()) ? cell : time.toISOString();
 }
 
 /** A cell that begins like a formula is none: programs for tables would run it. */
