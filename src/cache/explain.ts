@@ -1,6 +1,6 @@
 import { InstanceError } from "../base/errors.ts";
 import type { ArgumentRecord, CallRecord } from "../call/call_record.ts";
-import { endOf } from "../call/call_query.ts";
+import { endOf, endTimeOf } from "../call/call_query.ts";
 import { KEY_SCHEME } from "../call/call_key.ts";
 import type { Digest, Found } from "../value/value.ts";
 import { type Cache, checkCache } from "./cache.ts";
@@ -425,7 +425,7 @@ function describe(
   const name = [`"${task}"`, key?.slice(0, 8)].filter(Boolean).join(" ");
   const heading = hit ? `${name} is known` : `${name} is not known`;
   const compared = nearest === undefined ? "" : `, compared with ${nearest.key.slice(0, 8)} of ` +
-    new Date(endOf(nearest)).toISOString();
+    new Date(endTimeOf(nearest)).toISOString();
   return [`${heading}${compared}`, ...reasons.map((reason) => `  ${toLine(reason)}`)].join("\n");
 }
 

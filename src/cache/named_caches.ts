@@ -21,7 +21,7 @@ interface OpenedCache {
   readonly named?: true;
 }
 
-/** The named caches that are open in this isolate, by the files that name them, and their names. */
+/** The named caches that are open in this isolate, by what their names stand for. */
 const OPEN = sharedByCopies("named caches", () => new Map<string, Promise<OpenedCache>>());
 
 /** Opens what stands inside of another cache. */
@@ -158,9 +158,9 @@ async function openEntry(
   around: readonly CacheEntry[],
 ): Promise<OpenedCache> {
   const within = [...around, entry];
-  if (around.length === 0) refuseCycle(config, entry, within);
+  const identity = toIdentity(config, entry, within);
   if (entry.name === undefined) return await create(config, entry, within);
-  const key = `${entry.file}\n${entry.name}\n${config.protects}`;
+  const key = JSON.stringify([identity, config.protects]);
   const known = OPEN.get(key);
   const before = await known;
   if (before !== undefined && isOpen(before)) return before;
@@ -174,13 +174,21 @@ async function openEntry(
   return await opening;
 }
 
-/** What it stands on must not stand on it: each would wait until the other is open. */
-function refuseCycle(
+/** What tells a cache from others of its name: which file names it, and what it stands on. */
+type Identity = readonly [file: string, name: string | undefined, ...parts: Identity[]];
+
+/**
+ * Finds what a cache is, seen from a folder: the names that it stands on may be those of other files there.
+ * What it stands on must not stand on it, as each would wait until the other is open.
+ *
+ * @throws {TypeError} When it stands on itself.
+ */
+function toIdentity(
   config: CacheConfig,
   entry: CacheEntry,
   within: readonly CacheEntry[],
-): void {
-  for (const part of partsOf(entry)) {
+): Identity {
+  const parts = partsOf(entry).map((part) => {
     const inner = typeof part === "string" ? config.find(part, entry) : toPart(part, entry, config);
     const names = [...within, inner].flatMap(({ name }) => name ?? []);
     if (inner.name !== undefined && within.some(({ name }) => name === inner.name)) {
@@ -188,8 +196,9 @@ function refuseCycle(
         `Cannot use cache ${entry.title}: it stands on itself: ${names.join(" → ")}`,
       );
     }
-    refuseCycle(config, inner, [...within, inner]);
-  }
+    return toIdentity(config, inner, [...within, inner]);
+  });
+  return [entry.file, entry.name, ...parts];
 }
 
 function partsOf({ spec: { caches, cache } }: CacheEntry): readonly unknown[] {

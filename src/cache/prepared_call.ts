@@ -56,9 +56,10 @@ class StoredCall implements PreparedCall {
         `Cannot commit a call of "${this.#name}": it was ${this.#state} already; prepare it again`,
       );
     }
+    // It is what it is now, whatever the caller does with it. Where that throws, nothing is committed yet.
+    const [value] = capture([result], { large: copyLarge, bare: true }).values;
     this.#state = "committed";
-    // It is what it is now, whatever the caller does with it.
-    this.#end.resolve(capture([result], { large: copyLarge, bare: true }).values[0]);
+    this.#end.resolve(value);
     await this.#stored;
   }
 

@@ -153,11 +153,11 @@ function toTests(template: CallTemplate): Test[] {
   if (duration !== undefined) tests.push((record) => isWanted(record.duration, duration));
   if (before !== undefined) {
     const limit = toTime("before", before);
-    tests.push((record) => endOf(record) < limit);
+    tests.push((record) => endTimeOf(record) < limit);
   }
   if (after !== undefined) {
     const limit = toTime("after", after);
-    tests.push((record) => endOf(record) >= limit);
+    tests.push((record) => endTimeOf(record) >= limit);
   }
   if (lastUsed !== undefined) tests.push(toUseTest(lastUsed));
   return tests;
@@ -306,13 +306,33 @@ export function stateOf(record: CallRecord): "done" | "failed" {
 }
 
 /**
- * Tells when the body of a call ended.
+ * Tells when the body of a call ended, so that what ended later is greater, whatever the wall clock said.
+ *
+ * @param record The record of the call.
+ * @returns Milliseconds since 1970, unless the wall clock had been set back.
+ */
+export function endOf({ started, duration }: CallRecord): number {
+  return started + duration;
+}
+
+/**
+ * Tells when the body of a call ended by the wall clock.
  *
  * @param record The record of the call.
  * @returns Milliseconds since 1970.
  */
-export function endOf({ started, duration }: CallRecord): number {
-  return started + duration;
+export function endTimeOf(record: CallRecord): number {
+  return record.wall ?? endOf(record);
+}
+
+/**
+ * Tells when the body of a call began by the wall clock.
+ *
+ * @param record The record of the call.
+ * @returns Milliseconds since 1970.
+ */
+export function startTimeOf({ wall, started, duration }: CallRecord): number {
+  return wall === undefined ? started : wall - duration;
 }
 
 function toTime(field: string, time: Date | number): number {

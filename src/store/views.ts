@@ -1,4 +1,10 @@
-import { type CallQuery, type KnownTask, type RecordPlan, toMatcher } from "../call/call_query.ts";
+import {
+  type CallQuery,
+  type KnownTask,
+  type RecordPlan,
+  startTimeOf,
+  toMatcher,
+} from "../call/call_query.ts";
 import type { CallRecord } from "../call/call_record.ts";
 import type { Digest } from "../value/value.ts";
 import { KnownUses } from "./known_uses.ts";
@@ -59,7 +65,7 @@ export function refreshStores(stores: Stores, since: number): Stores {
     // What was computed before stands in for nothing.
     ...only(stores, () => false),
     // Those of the millisecond in which the view was made are shown, too.
-    ...showFailures(stores, ({ started }) => started >= since - 1 - CLOCK_LAG),
+    ...showFailures(stores, (record) => startTimeOf(record) >= since - 1 - CLOCK_LAG),
     layers: [stores],
     swept: stores.swept ?? [stores],
     namers: stores.namers ?? [stores],
@@ -115,6 +121,10 @@ class ShownCalls implements CallStore {
     return this.#calls.delete(key);
   }
 
+  isForgotten(key: Digest): MaybePromise<boolean> {
+    return this.#calls.isForgotten?.(key) ?? false;
+  }
+
   async *records(damaged?: TellDamaged, plan?: RecordPlan): AsyncIterable<CallRecord> {
     for await (const record of this.#calls.records(damaged, plan)) {
       if (this.#shows(record)) yield record;
@@ -140,8 +150,10 @@ class RefreshedCalls extends ShownCalls {
     const early = new Set<Digest>();
     super(
       calls,
-      ({ key, started }) =>
-        early.has(key) || (started >= since && started <= Date.now() + CLOCK_LAG),
+      (record) => {
+        const started = startTimeOf(record);
+        return early.has(record.key) || (started >= since && started <= Date.now() + CLOCK_LAG);
+      },
     );
     this.#since = since;
     this.#early = early;
@@ -153,7 +165,7 @@ class RefreshedCalls extends ShownCalls {
   readonly feed?: () => CallFeed;
 
   override put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
-    if (record.started < this.#since) this.#early.add(record.key);
+    if (startTimeOf(record) < this.#since) this.#early.add(record.key);
     return super.put(record, lease);
   }
 }

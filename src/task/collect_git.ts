@@ -23,9 +23,14 @@ export function collectGit(): Facts | undefined | Promise<Facts | undefined> {
   const cwd = currentFolder();
   const reading = cwd === undefined ? Promise.resolve(undefined) : readGit(cwd);
   state = reading;
-  void reading.then((found) => void (state = found));
+  // Whoever asks first is told of a repository that cannot be made out.
+  const settle = (found?: Facts) => void (state = found);
+  void reading.then(settle, () => settle());
   return reading;
 }
+
+/** What a branch leads to may be any file. */
+const COMMIT = /^[0-9a-f]{40,64}$/;
 
 /**
  * Reads which commit a folder is of.
@@ -40,7 +45,7 @@ export async function readGit(cwd: URL): Promise<Facts | undefined> {
   const commit = ref === undefined ? head : readRef(folder, ref);
   const dirty = isGranted({ name: "run", command: "git" }) ? await isDirty(cwd) : undefined;
   return {
-    ...(commit !== undefined && { commit }),
+    ...(commit !== undefined && COMMIT.test(commit) && { commit }),
     ...(ref !== undefined && { branch: ref.replace(/^refs\/heads\//, "") }),
     ...(dirty !== undefined && { dirty }),
   };

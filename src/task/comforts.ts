@@ -36,8 +36,8 @@ export interface RetryOptions {
   jitter?: number;
   /**
    * Tells of what a call has thrown whether trying again may help; it is asked where the call was made.
-   * It is asked of `DeadlineError`, too, which else is final. When it throws, the call fails with an
-   * `AggregateError` of that and its own error.
+   * It is asked of `DeadlineError`, too, which else is final. Only `true` has it run again; when it throws,
+   * the call fails with its own error, and a warning says so.
    *
    * @default {() => true, but for a deadline}
    */

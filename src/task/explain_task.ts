@@ -7,7 +7,7 @@ import { checkOptions, ofKind, type OptionRules } from "../base/check_options.ts
 import { type Cache, RecordCheck } from "../cache/cache.ts";
 import { explainCall, type Explanation } from "../cache/explain.ts";
 import type { ArgumentRecord, CallRecord, TaskAddress } from "../call/call_record.ts";
-import { endOf } from "../call/call_query.ts";
+import { endOf, endTimeOf } from "../call/call_query.ts";
 import { countedValue, type KeyedCall } from "../call/call_key.ts";
 import { acceptRecords } from "../store/rekey.ts";
 import { digestArgument } from "../value/digest/digest_value.ts";
@@ -37,7 +37,7 @@ export async function explainTask(
       const next = { admits: () => true };
       const check = RecordCheck.of({}, { name: task, warn: () => {}, validity }, next);
       if (check === undefined || await check.admits(record)) return undefined;
-      return Math.min(endOf(record) + (validity?.expiresAfter ?? Infinity), Date.now());
+      return Math.min(endTimeOf(record) + (validity?.expiresAfter ?? Infinity), Date.now());
     };
     return await explainCall(cache, { ...call, valueOf, expiredAt });
   }
@@ -112,7 +112,7 @@ export async function acceptTask(
     const isPresent = isOf(record, knownAs);
     const isSame = record.version === version &&
       String(record.ignored ?? []) === String(ignored ?? []);
-    if (!isSame || record.code === undefined || endOf(record) < limit) continue;
+    if (!isSame || record.code === undefined || endTimeOf(record) < limit) continue;
     if (!isPresent && !isOf(record, address)) continue;
     if (record.code !== code) older.push(record);
     // Before keys followed projects, it was known by the URL of its module.

@@ -42,8 +42,9 @@ async function removeDirectory(name: string, directory: string, { warn }: Scope)
 
 /** The working directory of this process, which a body may have for itself if no other one does. */
 class ProcessDirectory {
-  /** What it is otherwise, while a body has it. */
+  /** What it is otherwise, while a body has it; nothing where it was removed. */
   before: string | undefined;
+  #taken = false;
 
   /**
    * Changes it, where this is a worker's own process, and it may be changed.
@@ -51,21 +52,34 @@ class ProcessDirectory {
    * @returns What changes it back.
    */
   enter(directory: string): Disposable | undefined {
-    if (currentWorker() === undefined || isThread() || this.before !== undefined) return undefined;
+    if (currentWorker() === undefined || isThread() || this.#taken) return undefined;
     try {
-      const before = Deno.cwd();
+      const before = unlessRemoved(() => Deno.cwd());
       Deno.chdir(directory);
       this.before = before;
-      return { [Symbol.dispose]: () => this.#leave(before) };
+      this.#taken = true;
+      return { [Symbol.dispose]: () => this.#leave() };
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) return undefined;
       throw error;
     }
   }
 
-  #leave(before: string): void {
+  /** Whoever has removed what it was does not want the result to be lost. */
+  #leave(): void {
+    const { before } = this;
     this.before = undefined;
-    Deno.chdir(before);
+    this.#taken = false;
+    if (before !== undefined) unlessRemoved(() => Deno.chdir(before));
+  }
+}
+
+function unlessRemoved<T>(fn: () => T): T | undefined {
+  try {
+    return fn();
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
   }
 }
 

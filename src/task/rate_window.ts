@@ -9,8 +9,9 @@ export class RateWindow {
   readonly #rate: Readonly<RateOptions>;
   /** Those that were let through and have not begun. */
   #coming = 0;
-  /** When others have begun, oldest first. */
+  /** When others have begun, oldest first; those before the first that counts are over. */
   #begun: number[] = [];
+  #first = 0;
 
   /**
    * Creates a window in which none has begun.
@@ -29,11 +30,21 @@ export class RateWindow {
    */
   wait(now: number): number {
     const { calls, per } = this.#rate;
-    const past = this.#begun.findIndex((time) => time + per > now);
-    this.#begun = past < 0 ? [] : this.#begun.slice(past);
-    if (this.#coming + this.#begun.length < calls) return 0;
-    const [oldest] = this.#begun;
+    const oldest = this.#oldestAt(now);
+    if (this.#coming + this.#begun.length - this.#first < calls) return 0;
     return oldest === undefined ? Infinity : oldest + per - now;
+  }
+
+  /** Forgets those that are over; there may be very many, so that they move seldom. */
+  #oldestAt(now: number): number | undefined {
+    const { per } = this.#rate;
+    let oldest = this.#begun[this.#first];
+    while (oldest !== undefined && oldest + per <= now) oldest = this.#begun[++this.#first];
+    if (2 * this.#first > this.#begun.length) {
+      this.#begun = this.#begun.slice(this.#first);
+      this.#first = 0;
+    }
+    return oldest;
   }
 
   /** One is let through. */

@@ -198,8 +198,12 @@ class ShelvedResult implements Shelved<unknown> {
 
   async clear(): Promise<boolean> {
     const shelf = this.#shelf;
+    // Where the call cannot be forgotten, its result is still held.
+    const known = shelf.type === "cache"
+      ? await shelf.cache.evict(shelf.key)
+      : shelf.type === "memory";
     this.#shelf = { type: "cleared" };
-    return shelf.type === "cache" ? await shelf.cache.evict(shelf.key) : shelf.type === "memory";
+    return known;
   }
 
   [deferredSymbol](): Promise<unknown> {

@@ -1,7 +1,7 @@
 // contract: which call ended first and which last, in caches of every kind, whatever the clock says
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { type Cache, cacheScope, createMemoryCache, Executor, openBag, task } from "@quiver/quiver";
-import { openFileCache, openSqliteCache, query } from "@quiver/quiver/caches";
+import { limited, openFileCache, openSqliteCache, query } from "@quiver/quiver/caches";
 
 const number = task(import.meta, (n: number) => n, { name: "number in order" });
 const later = task(import.meta, async (n: number) => (await Promise.resolve(), n), {
@@ -98,6 +98,16 @@ Deno.test("records say when a call ended by the wall clock, also after it was se
     await number(3);
     const gap = await endOf(cache, 3) - await endOf(cache, 2);
     assert(gap > 0 && gap < 1, `${gap}`);
+    // It ended today all the same.
+    const tomorrow = start + 86_400_000;
+    assertEquals(await query(cache, { before: tomorrow }).count(), 1);
+    assertEquals(await query(cache, { after: tomorrow }).count(), 2);
+    assertStringIncludes(
+      `${await number.explain(4)}`,
+      ` of ${new Date(start).toISOString().slice(0, 10)}`,
+    );
+    const young = limited(cache, { maxAge: 60_000 });
+    assertEquals(await young.record(await number.digest(3)) !== undefined, true);
   });
 });
 

@@ -112,6 +112,24 @@ Deno.test("useCache() keeps what else holds outside of scopes", async () => {
   }
 });
 
+Deno.test("useCache() from two folders gives a stack of what its names stand for in each", async () => {
+  const layers = { type: "stack", caches: [{ type: "stack", caches: ["mine"] }, "ours"] };
+  await using folder = new Folder({
+    "quiver.json": caches({ mine: MEMORY, ours: MEMORY, all: layers }),
+    "a/quiver.json": { caches: { mine: MEMORY } },
+    "a/b/quiver.json": { caches: { other: MEMORY } },
+  });
+  const use = (name: string, path: string) => useCache(name, { from: `${folder.path}/${path}` });
+  const inner = await use("all", "a");
+  const outer = await use("all", ".");
+  assert(inner !== outer);
+  assertStrictEquals(await use("all", "a/b"), inner);
+  assertStrictEquals(await use("ours", "a"), await use("ours", "."));
+  const digest = await outer.putValue("outer");
+  assertEquals((await (await use("mine", ".")).value(digest)).hit, true);
+  assertEquals((await (await use("mine", "a")).value(digest)).hit, false);
+});
+
 Deno.test("the closest file wins, and paths are seen from their own", async () => {
   await using folder = new Folder({
     "quiver.json": caches({

@@ -146,6 +146,12 @@ Deno.test("Table.toString() aligns columns, and is never wider than the terminal
   assertEquals(long.toString({ rows: 2 }), " n\n─\n0\n1\n… 98 more rows".trimStart());
   assertEquals(long.toString({ rows: Infinity }).split("\n").length, 102);
   assertEquals(toTable(["n"]).toString(), "n\n─\n(no calls)");
+  const rows = Array(200_000).fill({ n: 1 });
+  const many = new Table({ columns: ["n"], rows, results: [], keys: [] });
+  assertEquals(many.toString({ rows: Infinity }).length, 2 * (rows.length + 2) - 1);
+  // So many columns take minutes where each is looked at for each that is left out.
+  const broad = toTable(Array.from({ length: 100_000 }, (_, i) => `c${i}`), [1]);
+  assert(broad.toString({ width: 30 }).endsWith("… 99992 more columns (c8, c9,…"));
   assertThrows(() => long.toString({ width: 0 }), RangeError, "`width`");
   assertThrows(() => long.toString({ length: 1 } as never), TypeError, '"length"');
 });
@@ -158,6 +164,7 @@ const EXOTIC = toTable(
   [" space", null, 12n],
   ["\u00e9\ud83d\ude00", { a: [1, undefined], b: new Date(0) }, true],
   ["end", new Map([["k", new Set([1])]]), Float32Array.of(0.5)],
+  [new URL("https://a.b/c"), [Temporal.Instant.fromEpochMilliseconds(0)], /a+/g],
 );
 
 Deno.test("Table.toCsv() quotes what has to be, and toJsonLines() loses nothing that JSON has", async () => {
@@ -170,6 +177,7 @@ Deno.test("Table.toCsv() quotes what has to be, and toJsonLines() loses nothing 
     '" space",,12',
     '\u00e9\ud83d\ude00,"{""a"":[1,null],""b"":""1970-01-01T00:00:00.000Z""}",true',
     'end,"[[""k"",[1]]]",[0.5]',
+    'https://a.b/c,"[""1970-01-01T00:00:00Z""]",/a+/g',
     "",
   ]);
   const rows = EXOTIC.toJsonLines().trimEnd().split("\n").map((line) => JSON.parse(line));
@@ -184,6 +192,7 @@ Deno.test("Table.toCsv() quotes what has to be, and toJsonLines() loses nothing 
       kind: true,
     },
     { plain: "end", 'quo"ted': [["k", [1]]], kind: [0.5] },
+    { plain: "https://a.b/c", 'quo"ted': ["1970-01-01T00:00:00Z"], kind: "/a+/g" },
   ]);
   const cycle: { self?: unknown } = {};
   cycle.self = cycle;

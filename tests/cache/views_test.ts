@@ -32,8 +32,13 @@ Deno.test("filtered() shows what matches, live, and changes nothing", async () =
   await using database = await openSqliteCache(`${directory.path}/calls.sqlite`);
   for (const cache of [createMemoryCache(), bag, database, stack(createMemoryCache(), bag)]) {
     const view = filtered(cache, { tags: { run: "friday" } });
+    await call(cache, "friday", 1);
     await cache.evict(local);
     assertEquals(await known(view, 1, 2), [false, false]);
+    for (const shown of [view, refreshing(cache)]) {
+      const [reason] = (await cacheScope({ cache: shown }, () => local.explain(1))).reasons;
+      assertEquals(reason?.kind, "evicted");
+    }
     await call(cache, "thursday", 1);
     await call(cache, "friday", 2);
     assertEquals(await known(view, 1, 2), [false, true]);
@@ -136,7 +141,11 @@ Deno.test("refreshing() does not trust what was computed by a clock that was ahe
     await call(cache, "ahead", 1);
   }
   assert((await known(cache, 1))[0]);
-  assertEquals(await known(refreshing(cache), 1), [false]);
+  const view = refreshing(cache);
+  assertEquals(await known(view, 1), [false]);
+  // What is computed now is new, though its record comes behind that one.
+  await call(view, "now", 2);
+  assertEquals(await known(view, 2), [true]);
 });
 
 Deno.test("filtered() by a condition does not travel as another one", async () => {

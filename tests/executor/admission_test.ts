@@ -209,4 +209,19 @@ Deno.test("RateWindow counts from when bodies begin, in any time of its length",
   rate.begin(602);
   assertEquals(rate.wait(650), 51);
   assertEquals(rate.wait(701), 0);
+  // A night's worth of calls would take an hour if each moved those before it.
+  const calls = 50_000;
+  const many = new RateWindow({ calls, per: calls });
+  for (let now = 0; now < calls; now++) {
+    assertEquals(many.wait(now), 0);
+    many.admit();
+    many.begin(now);
+  }
+  assertEquals(many.wait(calls - 1), 1);
+  for (let now = calls; now < 2 * calls; now++) {
+    assertEquals(many.wait(now), 0);
+    many.admit();
+    assertEquals(many.wait(now), 1);
+    many.begin(now);
+  }
 });

@@ -4,7 +4,7 @@ import { cacheScope, createMemoryCache, currentDirectory, Executor, task } from 
 import { query } from "@quiver/quiver/caches";
 import { leaveNothing } from "../leave_nothing.ts";
 import { WORKER_TYPES } from "../../src/worker/worker.ts";
-import { flaky, hangsOnce, place } from "./testdata/comfort_tasks.ts";
+import { flaky, hangsOnce, place, removing } from "./testdata/comfort_tasks.ts";
 
 leaveNothing();
 
@@ -35,6 +35,17 @@ for (const workerType of WORKER_TYPES) {
     }
     const kept = await executor.submit(place, false);
     assertEquals(kept[1] === Deno.cwd(), workerType !== "process");
+
+    if (workerType === "process") {
+      // Workers of its own, whose working directory is gone when their first call ends.
+      const [before, gone] = [Deno.cwd(), await Deno.makeTempDir()];
+      Deno.chdir(gone);
+      await using other = new Executor({ workerType, maxWorkers: 1 });
+      const removed = await other.submit(removing, gone).finally(() => Deno.chdir(before));
+      assertEquals([removed, await exists(gone)], [gone, false]);
+      const [own = "", there] = await other.submit(place, false);
+      assertEquals([there, await exists(own)], [own, false]);
+    }
 
     if (workerType === "inline") {
       assertEquals(await executor.submit(hangsOnce, 7), 7);
@@ -116,6 +127,32 @@ Deno.test("A call that the body of another makes uses what that has, and is refu
   assert(failed.length >= 1);
   for (const { reason } of failed) assert(/held by calls that wait/.test(String(reason)));
   assertEquals(await executor.submit(outer), 1);
+});
+
+Deno.test("A call that a body waits for goes before a more urgent one that needs the same", async () => {
+  const has = { memory: 4 };
+  const options = { workerType: "inline", maxWorkers: 3, limits: { a: 1 }, has } as const;
+  await using executor = new Executor(options);
+  const order: string[] = [];
+  const gate = Promise.withResolvers<void>();
+  const all = task(import.meta, () => gate.promise, { name: "all", needs: has });
+  const inner = task(import.meta, () => void order.push("inner"), {
+    name: "needed",
+    needs: { memory: 2 },
+  });
+  const begun = Promise.withResolvers<void>();
+  const outer = task(import.meta, async () => {
+    const waited = executor.submit(inner);
+    begun.resolve();
+    await waited;
+  }, { name: "waits for needed", limits: ["a"] });
+  const urgent = task(import.meta, () => void order.push("urgent"), { name: "urgent", needs: has });
+  const calls = [executor.submit(all), executor.submit(outer)];
+  await begun.promise;
+  calls.push(executor.with({ priority: 2 }).submit(urgent));
+  gate.resolve();
+  await Promise.all(calls);
+  assertEquals(order, ["inner", "urgent"]);
 });
 
 Deno.test("Retries of an executor wait, those of a task go before, and those of a view before both", async () => {

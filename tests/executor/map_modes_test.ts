@@ -185,6 +185,26 @@ for (const workerType of ["web", "inline"] as const) {
   });
 }
 
+Deno.test("Executor.map() gives what comes behind an item that is run again, though it ended first", async () => {
+  const others = Promise.withResolvers<void>();
+  let runs = 0;
+  const flaky = task(import.meta, async (n: number) => {
+    if (n !== 1 || ++runs > 1) return n;
+    // The last of its chunk fails when all of the next one is there.
+    await others.promise;
+    throw new RangeError("the first time");
+  }, { name: "flaky in a chunk" });
+  await using executor = new Executor({ workerType: "inline", maxWorkers: 2, retries: 1 });
+  let ended = 0;
+  const progress = {
+    start() {},
+    update: () => void (++ended === 5 && others.resolve()),
+    stop() {},
+  };
+  const mapped = executor.map(flaky, [0, 1, 2, 3, 4, 5], { chunkSize: 2, progress });
+  assertEquals(await Array.fromAsync(mapped), [0, 1, 2, 3, 4, 5]);
+});
+
 Deno.test("Executor.map({ spread }) takes from an item its own fields only", async () => {
   const named = task(import.meta, (
     constructor: number | undefined,

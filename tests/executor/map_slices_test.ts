@@ -122,7 +122,7 @@ for (const workerType of ["web", "process", "inline"] as const) {
     const stories = new Map<number, string[]>();
     const note = (what: string) => ({ id }: { readonly id: number }) =>
       void stories.set(id, [...stories.get(id) ?? [], what]);
-    const executor = open({
+    await using executor = open({
       observer: {
         queued: note("queued"),
         started: note("started"),

@@ -193,6 +193,16 @@ const fieldOf = task(
   { name: "fieldOf" },
 );
 
+Deno.test("a shelved result is still held when its call cannot be forgotten", async () => {
+  const cache = createMemoryCache();
+  const known = await cacheScope({ cache }, () => count(7));
+  await cacheScope({ cache: readOnly(cache) }, async () => {
+    const shelved = await count.shelve(7);
+    await assertRejects(() => shelved.clear(), TypeError, "read-only");
+    assertEquals(await shelved.get(), known);
+  });
+});
+
 Deno.test("Task.shelve() keeps what is not remembered, and fails as the call does", async () => {
   runs = 0;
   for (const cache of [undefined, voidCache, readOnly(createMemoryCache())]) {
@@ -321,6 +331,14 @@ Deno.test("whoever asks for a prepared call waits until it is committed", () =>
     // Two that prepare the same do not wait for one another.
     await using _second = await cache.prepare({ task: count, args: [9] });
     const waiting = count(9);
+    // What cannot be taken over is no result, and leaves nobody waiting.
+    const unreadable = {
+      n: 9,
+      get run(): number {
+        throw new RangeError("no run");
+      },
+    };
+    await assertRejects(() => prepared.commit(unreadable), RangeError, "no run");
     await prepared.commit({ n: 9, run: 70 });
     assertEquals([await waiting, waiting.hit, runs], [{ n: 9, run: 70 }, true, 0]);
   }));

@@ -466,5 +466,19 @@ Deno.test("git's commit and branch are read from its files", async () => {
   await write("broken/.git", "nothing that is known");
   await write("broken/inner/.git/config", "");
   assertEquals(await read("broken/inner"), undefined);
+  await write("broken/.git", "gitdir: ../loose/.git");
+  await write("broken/secret", "not to be told");
+  await write("loose/.git/HEAD", "ref: ../../broken/secret");
+  assertEquals(await read("broken"), { branch: "../../broken/secret" });
+
+  // A failure that nobody looks at would end the program.
+  await write("broken/.git", "gitdir: http://[");
+  const before = Deno.cwd();
+  Deno.chdir(`${root}/broken`);
+  const fresh = new URL("../../src/task/collect_git.ts?fresh", import.meta.url).href;
+  const { collectGit }: { readonly collectGit: () => unknown } = await import(fresh);
+  await assertRejects(async () => await collectGit(), TypeError, "Invalid URL");
+  Deno.chdir(before);
+  assertEquals(collectGit(), undefined);
   await Deno.remove(root, { recursive: true });
 });

@@ -1,3 +1,4 @@
+import { startTimeOf } from "../../call/call_query.ts";
 import type { CallRecord, Json } from "../../call/call_record.ts";
 import type { Stores } from "../../store/stores.ts";
 import type { QuiverWarning } from "../../base/warning.ts";
@@ -80,7 +81,7 @@ class TableReading {
     for (const name of [...FIRST_FIELDS, ...LAST_FIELDS]) {
       const value = record[name];
       if (value !== undefined) {
-        take("field", name, name === "started" ? new Date(record.started) : value);
+        take("field", name, name === "started" ? new Date(startTimeOf(record)) : value);
       }
     }
     const { tags, ...metadata } = record.metadata ?? {};

@@ -28,18 +28,20 @@ export function printTable(
   { width = terminalWidth(), rows: most = ROWS }: PrintOptions,
 ): string {
   const shown = rows.slice(0, most);
-  const cells = columns.map((name) => shown.map((row) => toCell(row[name])));
-  const natural = columns.map((name, i) =>
-    Math.max(widthOf(toLine(name)), ...cells[i]?.map(widthOf) ?? [], 1)
+  // Of a million columns no more are looked at than could stand side by side.
+  const fitting = columns.slice(0, Math.max(1, Math.ceil(width / (1 + GAP.length))));
+  const cells = fitting.map((name) => shown.map((row) => toCell(row[name])));
+  const natural = fitting.map((name, i) =>
+    [toLine(name), ...cells[i] ?? []].reduce((most, cell) => Math.max(most, widthOf(cell)), 1)
   );
   const widths = fit(natural, width);
-  const isNumeric = columns.map((name) =>
+  const isNumeric = fitting.map((name) =>
     shown.every((row) => row[name] === undefined || isNumber(row[name]))
   );
   const toRow = (texts: readonly string[]) =>
     widths.map((most, i) => pad(texts[i] ?? "", most, isNumeric[i] === true)).join(GAP).trimEnd();
   const lines = [
-    toRow(columns.map(toLine)),
+    toRow(fitting.map(toLine)),
     widths.map((most) => "─".repeat(most)).join(GAP),
     ...shown.map((_, row) => toRow(cells.map((column) => column[row] ?? ""))),
   ];
@@ -48,7 +50,7 @@ export function printTable(
     ...(columns.length > widths.length
       ? [
         `${count(columns.length - widths.length, "column")} (${
-          columns.slice(widths.length).map(toLine).join(", ")
+          columns.slice(widths.length, widths.length + width).map(toLine).join(", ")
         })`,
       ]
       : []),

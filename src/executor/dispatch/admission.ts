@@ -219,7 +219,7 @@ export class Admission {
       next = Math.min(next, wait > 0 ? wait : Infinity);
       const amounts = this.#ownAmounts(call, lane);
       const lacking = wait > 0 ? [] : this.#lacking(amounts);
-      if (lacking.length > 0 && this.#recallFor(call, lacking)) {
+      if (lacking.length > 0 && this.#recallFor(call, lane, lacking)) {
         reserved.clear();
         open = this.#waiting;
         continue;
@@ -253,12 +253,20 @@ export class Admission {
     this.#options.admit(call, waited);
   }
 
-  /** Those that matter less and wait for a worker give back what a call lacks. */
-  #recallFor({ priority }: DispatchedCall, lacking: readonly string[]): boolean {
+  /**
+   * Those that matter less and wait for a worker give back what a call lacks; none that would go before
+   * it, and take it again.
+   */
+  #recallFor(
+    { priority }: DispatchedCall,
+    { dependent }: Lane,
+    lacking: readonly string[],
+  ): boolean {
     let recalled = false;
     for (const [call, { lane, amounts }] of this.#grants) {
-      const matters = call.priority >= priority || !lacking.some((name) => amounts.has(name));
-      if (matters || !this.#options.recall(call)) continue;
+      const goesBefore = call.priority >= priority || (lane.dependent && !dependent);
+      if (goesBefore || !lacking.some((name) => amounts.has(name))) continue;
+      if (!this.#options.recall(call)) continue;
       this.#release(call);
       this.#hold(call, lane).queue.unshift(call);
       recalled = true;

@@ -333,7 +333,10 @@ export class DispatchedCall
     const { items } = this;
     if (items === undefined || items.alone) return this.begun;
     const ended = this.sentItems - items.size;
-    if (items.size === 0 || this.begunItems <= ended) return false;
+    if (items.size === 0) return false;
+    // Its worker says that it begins before the first item does, and an observer was told.
+    if (ended === 0 && this.begun) return true;
+    if (this.begunItems <= ended) return false;
     this.#events.itemBegun(this);
     return true;
   }

@@ -207,8 +207,9 @@ export class ChunkCall {
     runInScope(this.#scope, () => dispatcher.dispatch(request, part, part));
   }
 
-  /** Items in a row have ended. */
+  /** Items in a row have ended; where there are none, others have that place. */
   ended(begin: number, result: ChunkResult): void {
+    if (result.values.length === 0) return;
     this.#listener.ended(begin, result);
     this.#settle(result.values.length);
   }

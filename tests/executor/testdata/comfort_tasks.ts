@@ -37,3 +37,13 @@ export const place = task(
   },
   { name: "place", isolate: true },
 );
+
+/** Removes what its process goes back to. */
+export const removing = task(
+  import.meta,
+  async (directory: string): Promise<string> => {
+    await Deno.remove(directory);
+    return directory;
+  },
+  { name: "removing", isolate: true },
+);
