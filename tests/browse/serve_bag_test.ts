@@ -185,6 +185,10 @@ Deno.test({ name: "browse()", sanitizeResources: false, sanitizeOps: false }, as
         columns.find((column: { name: string }) => column.name === name).isSpread;
       // `mean` gives numbers, so that the results as a whole stay a column.
       assertEquals([spread("args.rate"), spread("result")], [false, false]);
+      const objects = columns.filter((column: { isSpread: boolean }) => column.isSpread);
+      // The one argument of `mean`, which is what `wave` gives.
+      assertEquals(objects.length, 1);
+      assert(columns.some(({ name }: { name: string }) => name === `${objects[0].name}.loss`));
       const task = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
       const { filled } = await shown.json(`/api/calls?filters=${task}&filled`);
       assert(filled.includes("args.phase") && filled.includes("result.loss"));
