@@ -30,13 +30,14 @@ async function main(): Promise<void> {
   await Deno.mkdir(".quiver", { recursive: true });
   await using bag = await openBag(BAG);
   await using executor = new Executor({ maxWorkers: navigator.hardwareConcurrency });
-  await cacheScope({ cache: bag, tags: { project: "flights" } }, async () => {
+  const options = { cache: bag, tags: { project: "flights" }, collect: ["runtime"] as const };
+  await cacheScope(options, async () => {
     const { findings, account } = await sweep(executor);
     const seconds = (performance.now() - started) / 1000;
     await Deno.writeTextFile(PLOT, toPlot(findings));
     console.log(`${toTables(findings)}\n\n${toConclusion(findings)}\n\nPlot: ${PLOT}`);
     console.log(toAccountText(account, seconds));
-    console.log(`\nLook at them: deno task quiver ls ${BAG} ${estimateDelay.identity.task}`);
+    console.log(toHints());
   });
 }
 
@@ -91,6 +92,12 @@ function toAccountText(account: Account, seconds: number): string {
   return `${points} points: ${account.fromBag} from the bag, ${account.computedHere} computed ` +
     `here, ${account.computedElsewhere} computed by another process meanwhile, ` +
     `${seconds.toFixed(1)} s`;
+}
+
+function toHints(): string {
+  return `
+Look at them in a browser:  deno task quiver browse ${BAG}
+in this terminal:           deno task quiver ls ${BAG} ${validateRegression.identity.task} --results --sort result.error`;
 }
 
 if (import.meta.main) await main();

@@ -84,7 +84,7 @@ function createDay({ validations }: Findings): Panel {
   const times = Array.from({ length: 18 * 60 / CELL_MINUTES }, (_, i) => 360 + i * CELL_MINUTES);
   const lines = SHOWN_MILES.map((miles): Line => ({
     name: `${format(miles)} miles`,
-    points: times.map((x) => ({ x, y: shown?.result.surface[toCell(x, miles)] ?? NaN })),
+    points: times.map((x) => ({ x, y: shown?.result.surface.data[toCell(x, miles)] ?? NaN })),
     dots: false,
   }));
   return {

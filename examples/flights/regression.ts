@@ -39,8 +39,8 @@ export interface Validation {
   readonly error: number;
   /** The share of the variance on unseen flights that is explained. */
   readonly explained: number;
-  /** The expected delays in minutes: `DAY_CELLS` rows of `DISTANCE_CELLS` columns. */
-  readonly surface: Float64Array;
+  /** The expected delays in minutes, by the time of day and the distance. */
+  readonly surface: { readonly data: Float64Array; readonly shape: readonly number[] };
 }
 
 /** Flights summed up by cell: all that the regression and its errors need of them. */
@@ -79,7 +79,7 @@ export function crossValidate(
   return {
     error: Math.sqrt(squaredError / count),
     explained: 1 - squaredError / count / variance,
-    surface: regress(all, smooth),
+    surface: { data: regress(all, smooth), shape: [DAY_CELLS, DISTANCE_CELLS] },
   };
 }
 

@@ -508,11 +508,11 @@ export class Cache {
   }
 
   /**
-   * Follows the records, whoever changes them: each `read()` of what is returned gives what has changed
-   * since the one before. The first time, and whenever that cannot be told, it is a reset and then all
-   * records.
+   * Opens a feed of the records, whoever changes them: each `read()` gives what has changed since the one
+   * before. The first time, and whenever that cannot be told, it is a reset and then all records; who
+   * wants only what is new, as it comes, calls `follow()` of `@quiver/quiver/caches`.
    *
-   * @returns What tells of the changes; `undefined` where the cache cannot.
+   * @returns The feed; `undefined` where the cache cannot tell.
    *
    * @example See what is new
    * ```ts
@@ -521,15 +521,15 @@ export class Cache {
    *
    * const cache = createMemoryCache();
    * const triple = task(import.meta, (n: number) => 3 * n, { name: "triple" });
-   * const feed = cache.follow();
+   * const feed = cache.feed();
    * assertEquals(await Array.fromAsync(feed?.read() ?? []), [{ type: "reset" }]);
    * await cacheScope({ cache }, () => triple(5));
    * const changes = await Array.fromAsync(feed?.read() ?? []);
    * assertEquals(changes.map(({ type }) => type), ["put"]);
    * ```
    */
-  follow(): CallFeed | undefined {
-    return this.#stores.calls.follow?.();
+  feed(): CallFeed | undefined {
+    return this.#stores.calls.feed?.();
   }
 
   /**

@@ -66,7 +66,7 @@ export async function* follow(
   const { interval = 200, signal } = options;
   const { stores } = cache;
   const { calls } = stores;
-  const feed = calls.follow?.();
+  const feed = calls.feed?.();
   if (feed === undefined) {
     throw new TypeError(
       "Cannot follow this cache: it does not tell of changes; follow a part of it",

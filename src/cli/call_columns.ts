@@ -69,7 +69,7 @@ function field<T>(
 }
 
 const FIELDS: { readonly [name: string]: Omit<CallColumn, "name"> } = {
-  key: field(({ key }) => key, toShort),
+  key: { ...field(({ key }) => key, toShort), whole: true },
   task: field(({ task }) => task),
   module: field(({ module }) => module),
   version: field(({ version }) => version),
@@ -180,10 +180,20 @@ export function toArgumentsPreview(args: ReadonlyMap<string, KnownValue>): strin
     .join(", ");
 }
 
-/** An argument with more fields than this is one column. */
+/** A value with more fields than this is one column. */
 const MOST_FIELDS = 64;
 
-/** Puts the fields of arguments that are plain objects beside them, as the axes of a sweep are. */
+/**
+ * The names of a value's fields, if each of them is a column of its own, as the axes of a sweep are: those
+ * of a plain object that is no array with its shape.
+ */
+function fieldsOf(value: unknown): readonly string[] {
+  const names = isPlainObject(value) ? Object.keys(value) : [];
+  const isArray = names.length === 2 && names.includes("data") && names.includes("shape");
+  return isArray || names.length > MOST_FIELDS ? [] : names;
+}
+
+/** Puts the fields of arguments beside them. */
 export function spreadArguments(
   args: ReadonlyMap<string, KnownValue>,
 ): { readonly named: ReadonlyMap<string, KnownValue>; readonly columns: readonly string[] } {
@@ -191,10 +201,8 @@ export function spreadArguments(
   const columns: string[] = [];
   for (const [name, known] of args) {
     const fields = known?.value;
-    const names = isPlainObject(fields) ? Object.keys(fields) : [];
-    const isItem = names.length > 0 && names.length <= MOST_FIELDS &&
-      !(names.length === 2 && names.includes("data") && names.includes("shape"));
-    if (isItem && isPlainObject(fields)) {
+    const names = fieldsOf(fields);
+    if (names.length > 0 && isPlainObject(fields)) {
       for (const field of names) {
         const value = { value: fields[field] };
         named.set(`${name}.${field}`, value);
@@ -206,6 +214,32 @@ export function spreadArguments(
   }
   return { named, columns };
 }
+
+/** The columns of results: of those with fields each field, and for the others one. */
+export class ResultColumns {
+  readonly #fields = new Set<string>();
+  #isWhole = false;
+
+  /** Has a column for what this result is. */
+  add(known: KnownValue): void {
+    if (known === undefined) return;
+    const fields = fieldsOf(known.value);
+    for (const name of fields) this.#fields.add(name);
+    if (fields.length === 0) this.#isWhole = true;
+  }
+
+  /** The columns; one for whatever comes, where no result was seen. */
+  get columns(): CallColumn[] {
+    const fields = Array.from(this.#fields, toResultColumn);
+    return this.#isWhole || fields.length === 0 ? [WHOLE_RESULT, ...fields] : fields;
+  }
+}
+
+const WHOLE_RESULT: CallColumn = {
+  name: "result",
+  reads: "result",
+  value: (_, { result }) => fieldsOf(result?.value).length > 0 ? undefined : result?.value,
+};
 
 /** Whether a value is an object of no class. */
 export function isPlainObject(value: unknown): value is { readonly [field: string]: unknown } {

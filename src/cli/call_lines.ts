@@ -3,6 +3,7 @@ import {
   CallCells,
   type CallColumn,
   FIELD_NAMES,
+  ResultColumns,
   spreadArguments,
   tagsOf,
   toArgumentColumn,
@@ -22,7 +23,7 @@ export interface ColumnChoice {
   readonly task: boolean;
   /** Whether the arguments are. */
   readonly args: boolean;
-  /** Whether the result is one. */
+  /** Whether the result is one, or each of its fields. */
   readonly results: boolean;
   /** Whether what has failed is told of. */
   readonly failed: boolean;
@@ -31,8 +32,8 @@ export interface ColumnChoice {
 /**
  * Chooses the columns of a listing.
  *
- * @param calls The calls whose arguments and tags have columns.
- * @param reader Reads the arguments.
+ * @param calls The calls whose arguments, results and tags have columns.
+ * @param reader Reads the arguments and results.
  * @param choice What is wanted.
  */
 export async function chooseColumns(
@@ -43,8 +44,10 @@ export async function chooseColumns(
   if (choice.names !== undefined) return choice.names.map(toColumn);
   const args = new Set<string>();
   const tags = new Set<string>();
+  const results = new ResultColumns();
   for await (const record of calls) {
     for (const tag of Object.keys(tagsOf(record.metadata))) tags.add(tag);
+    if (choice.results) results.add(await reader.result(record));
     if (!choice.args) continue;
     for (const name of spreadArguments(await reader.arguments(record)).columns) args.add(name);
   }
@@ -55,7 +58,7 @@ export async function chooseColumns(
       ...toArgumentColumn(arg),
       ...(FIELD_NAMES.includes(arg) && { name: `arg.${arg}` }),
     })),
-    ...choice.results ? [toColumn("result")] : [],
+    ...choice.results ? results.columns : [],
     ...choice.failed ? [toColumn("error"), toColumn("attempts")] : [],
     toColumn("duration"),
     toColumn("started"),
@@ -105,7 +108,7 @@ async function toArguments(record: CallRecord, reader: ValueReader): Promise<str
  * Writes calls as comma-separated values (RFC 4180, with line feeds): names in the first line; dates as ISO
  * 8601; what is missing as nothing, an empty text as `""`; what is no number and no text as JSON.
  *
- * The calls are gone over twice, as any of them may have an argument that no other one has.
+ * The calls are gone over twice, as any of them may have what no other one has.
  */
 export async function* toCsvLines(
   calls: CallSelection,

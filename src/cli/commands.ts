@@ -54,6 +54,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     "import",
     "Take calls or arrays of an HDF5 file into a bag",
   ),
+  late<typeof import("./commands/browse.ts")>(
+    "browse",
+    "Show a bag in a browser, on this machine",
+  ),
   late<typeof import("./commands/completions.ts")>(
     "completions",
     "Print completions for bash, zsh or fish",

@@ -7,6 +7,8 @@ export interface Column {
   readonly name: string;
   /** Whether it is aligned to the right, as numbers are. */
   readonly right?: boolean;
+  /** Whether it is never cut, as people copy what stands in it. */
+  readonly whole?: boolean;
 }
 
 const GAP = "  ";
@@ -50,7 +52,9 @@ export class RowPrinter implements Disposable {
       Math.max(1, widthOf(name), ...rows.map((row) => widthOf(row[i] ?? "")))
     );
     const { width, color } = this.#terminal;
-    const widths = this.#widths = width === undefined ? natural : fit(natural, width);
+    const widths = this.#widths = width === undefined
+      ? natural
+      : fit(natural, width, this.#columns);
     const head = this.#toLine(names);
     this.#write(color ? `\x1b[1m${head}\x1b[22m\n` : `${head}\n`);
     for (const row of rows) this.add(row);
@@ -113,16 +117,23 @@ export function printRows(
 }
 
 /** Cuts the widest columns until all fit; those that do not fit even so are left out, the last first. */
-function fit(natural: readonly number[], width: number): number[] {
+function fit(
+  natural: readonly number[],
+  width: number,
+  columns: readonly Column[],
+): number[] {
+  const isWhole = (i: number) => columns[i]?.whole === true;
+  const least = natural.map((own, i) => isWhole(i) ? own : Math.min(own, LEAST_WIDTH));
   let count = 0;
   for (let used = 0; count < natural.length; count++) {
-    used += Math.min(natural[count] ?? 0, LEAST_WIDTH) + (count === 0 ? 0 : GAP.length);
+    used += (least[count] ?? 0) + (count === 0 ? 0 : GAP.length);
     if (used > width && count > 0) break;
   }
   const widths = natural.slice(0, count).map((own) => Math.min(own, Math.max(1, width)));
   const sum = widths.reduce((sum, own) => sum + own + GAP.length, -GAP.length);
   for (let excess = sum - width; excess > 0; excess--) {
-    const index = widths.lastIndexOf(Math.max(...widths));
+    const cuttable = widths.map((own, i) => isWhole(i) && count > 1 ? 0 : own);
+    const index = cuttable.lastIndexOf(Math.max(...cuttable));
     widths[index] = Math.max(1, (widths[index] ?? 1) - 1);
   }
   return widths;

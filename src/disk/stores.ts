@@ -113,8 +113,8 @@ export interface CallStore {
    * name belongs to others. Absent when there are no such records.
    */
   allRecords?(): Iterable<CallRecord> | AsyncIterable<CallRecord>;
-  /** Follows changes, whoever makes them; absent when the store cannot tell. */
-  follow?(): CallFeed;
+  /** Opens a feed of changes, whoever makes them; absent when the store cannot tell. */
+  feed?(): CallFeed;
   /**
    * Tells whether a call was known and then forgotten, as far as there is a trace of that; absent when
    * there is none. Nobody need tell so of a call that is known.

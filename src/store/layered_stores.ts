@@ -410,7 +410,7 @@ class StackedCalls implements CallStore {
   }
 
   /** As the interface says: what one layer forgets may still be known to another. */
-  follow(): CallFeed {
+  feed(): CallFeed {
     return new StackFeed(this.#layers);
   }
 }
@@ -427,7 +427,7 @@ class StackFeed implements CallFeed {
   async *read(): AsyncGenerator<RecordChange> {
     const changes = await this.#readAll();
     if (this.#feeds === undefined || changes.some(({ type }) => type === "reset")) {
-      this.#feeds = this.#layers.map(({ calls }) => calls.follow?.());
+      this.#feeds = this.#layers.map(({ calls }) => calls.feed?.());
       yield* toReset(await this.#readAll());
       return;
     }

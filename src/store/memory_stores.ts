@@ -157,7 +157,7 @@ class MemoryCalls implements CallStore {
     return this.#forgotten.has(key);
   }
 
-  follow(): CallFeed {
+  feed(): CallFeed {
     const feed = new MemoryFeed(this.#records);
     this.#feeds.add(new WeakRef(feed));
     return feed;
@@ -401,7 +401,7 @@ export function createVoidStores(): Stores {
       get: () => undefined,
       delete: () => false,
       records: () => [],
-      follow: () => ({ read: () => [] }),
+      feed: () => ({ read: () => [] }),
     },
     sweeper: {
       horizon: (gracePeriod) => Promise.resolve(now() - gracePeriod),

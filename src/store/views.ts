@@ -157,12 +157,12 @@ class RefreshedCalls extends ShownCalls {
     );
     this.#since = since;
     this.#early = early;
-    const follow = calls.follow?.bind(calls);
-    if (follow !== undefined) this.follow = follow;
+    const feed = calls.feed?.bind(calls);
+    if (feed !== undefined) this.feed = feed;
   }
 
   /** Limits count all records: all take space. */
-  readonly follow?: () => CallFeed;
+  readonly feed?: () => CallFeed;
 
   override put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {
     if (startTimeOf(record) < this.#since) this.#early.add(record.key);

@@ -165,7 +165,7 @@ Deno.test("a bag that was moved says so, whatever it is asked, and loops for not
   assertThrows(() => bag.values.putPart(createPart("value", 100)), QuiverError, GONE);
   assertThrows(() => bag.calls.putLine(toDigest("call"), {}), QuiverError, GONE);
   assertThrows(() => [...bag.calls.lines()], QuiverError, GONE);
-  assertThrows(() => bag.calls.follow().read(), QuiverError, GONE);
+  assertThrows(() => bag.calls.feed().read(), QuiverError, GONE);
   assertThrows(() => bag.calls.getLine(toDigest("unknown")), QuiverError, GONE);
   assertThrows(() => bag.leases.tryAcquire(toDigest("key")), QuiverError, GONE);
   // What it has said that it knows it still knows.

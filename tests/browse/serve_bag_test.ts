@@ -1,7 +1,16 @@
 // End-to-end: a bag served for its page: who is let in, and what is answered.
-import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertObjectMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { cacheScope } from "@quiver/quiver";
 import { browse } from "@quiver/quiver/browse";
+import { CallIndex } from "../../src/browse/server/call_index.ts";
+import { CallRoutes } from "../../src/browse/server/call_routes.ts";
 import {
   breaks,
   field,
@@ -165,14 +174,56 @@ Deno.test({ name: "browse()", sanitizeResources: false, sanitizeOps: false }, as
     assert(some.differing.includes("args.rate") && !some.differing.includes("args.phase"));
   });
 
+  await t.step(
+    "puts first what was asked and came out, and tells where nothing stands",
+    async () => {
+      const { columns } = await shown.json("/api/state");
+      const places = ["task", "args.rate", "result", "result.loss", "error", "tags.run", "duration"]
+        .map((name) => columns.findIndex((column: { name: string }) => column.name === name));
+      assertEquals(places, places.toSorted((a, b) => a - b));
+      const spread = (name: string) =>
+        columns.find((column: { name: string }) => column.name === name).isSpread;
+      // `mean` gives numbers, so that the results as a whole stay a column.
+      assertEquals([spread("args.rate"), spread("result")], [false, false]);
+      const objects = columns.filter((column: { isSpread: boolean }) => column.isSpread);
+      // The one argument of `mean`, which is what `wave` gives.
+      assertEquals(objects.length, 1);
+      assert(columns.some(({ name }: { name: string }) => name === `${objects[0].name}.loss`));
+      const task = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
+      const { filled } = await shown.json(`/api/calls?filters=${task}&filled`);
+      assert(filled.includes("args.phase") && filled.includes("result.loss"));
+      assert(!filled.includes("error") && !filled.includes("args.size"));
+    },
+  );
+
+  await t.step("answers in part, and not with an error, until all is read", async () => {
+    const index = new CallIndex(shown.bag);
+    const routes = new CallRoutes(shown.bag, index);
+    const filters = encodeURIComponent(JSON.stringify([{ column: "args.rate", from: 2 }]));
+    const ask = (sort: string) =>
+      routes.calls(
+        new URL(
+          `http://localhost/?filters=${filters}&sort=${sort}&columns=args.rate&facets=args.rate`,
+        ),
+      );
+    assertObjectMatch({ answer: ask("-args.rate") }, { answer: { matching: 0, complete: false } });
+    await index.update(new AbortController().signal);
+    assertObjectMatch({ answer: ask("-args.rate") }, { answer: { matching: 6 } });
+    assertThrows(() => ask("args.rat"), RangeError, 'the column "args.rat"');
+  });
+
   await t.step("gives what is shown as CSV, in which nothing is a formula", async () => {
     const filter = encodeURIComponent(JSON.stringify([{ column: "task", is: ["wave"] }]));
     const response = await shown.get(
-      `/api/calls.csv?filters=${filter}&sort=args.rate&columns=${names("args.rate", "tags.note")}`,
+      `/api/calls.csv?filters=${filter}&sort=args.rate&columns=${
+        names("args.rate", "tags.note", "started")
+      }`,
     );
     const [head, first, ...more] = (await response.text()).trimEnd().split("\r\n");
-    assertEquals([head, more.length], ["key,args.rate,tags.note", 3]);
-    assertEquals(first, `${await wave.digest(1, 0)},1,"${HOSTILE.replaceAll('"', '""')}"`);
+    assertEquals([head, more.length], ["key,args.rate,tags.note,started", 3]);
+    const key = await wave.digest(1, 0);
+    const started = new Date((await shown.bag.record(key))?.started ?? 0).toISOString();
+    assertEquals(first, `${key},1,"${HOSTILE.replaceAll('"', '""')}",${started}`);
   });
 
   await t.step(

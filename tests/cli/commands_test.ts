@@ -51,6 +51,11 @@ Deno.test("quiver ls filters, sorts, chooses columns and takes the first", async
     "0.5",
     "0.75",
   ]);
+  assertEquals(await list("--sort", "result.rate", "--reverse", "-n", "1"), ["0.75"]);
+  const unsorted = await quiver(["ls", "wave", "--sort", "result.rat"]);
+  assertEquals([unsorted.code, unsorted.out], [2, ""]);
+  assertStringIncludes(unsorted.err, 'Cannot sort by "result.rat": no call has it; --args and');
+  assertEquals((await quiver(["ls", "none", "--sort", "result.rat"])).code, 1);
   assertEquals(await list("--before", "2026-01-01"), []);
   assertEquals(await list("--longer", "1d"), []);
   const { out } = await quiver(["ls", "wave", "-c", "rate,result.rate,tag.run", "-n", "1"]);
@@ -411,7 +416,13 @@ Deno.test("what quiver export writes, quiver import and other programs read", as
   assertEquals((await quiver(["export", "results.bag", "calls.csv"])).code, 0);
   const csv = Deno.readTextFileSync("calls.csv");
   assertEquals(csv, (await quiver(["export", "results.bag", "-", "--csv"])).out);
-  assertMatch(csv, /^key,task,rate,n,width,height,text,result,duration,started,run\n/);
+  assertMatch(
+    csv,
+    /^key,task,rate,n,width,height,text,result,result\.rate,result\.ys,duration,started,run\n/,
+  );
+  const waves = await quiver(["export", "results.bag", "-", "--csv", "--task", "wave"]);
+  assertMatch(waves.out, /^key,rate,n,result\.rate,result\.ys,duration,.*\n.*,0\.25,1000,0\.25,"{/);
+  assertMatch(csv, /,area,,,1,3,,3,,,/);
   assertEquals((await quiver(["export", "results.bag", "calls.jsonl"])).code, 0);
   const lines = Deno.readTextFileSync("calls.jsonl").split("\n").slice(0, -1);
   assertEquals(

@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { openBag } from "@quiver/quiver";
 import { Tool } from "../tools.ts";
-import { Folder, makeBag } from "./_cli.ts";
+import { Folder, makeBag, quiver } from "./_cli.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -38,6 +38,42 @@ Deno.test("quiver runs as a program, writes no colours into a pipe, and ends wit
   assertEquals(listed, { code: 0, out: "rate  n\n0.25  1000\n0.5   1000\n0.75  1000\n", err: "" });
   assertEquals([none.code, none.out], [1, ""]);
   assertEquals([wrong.code, wrong.err.includes("say --yes")], [2, true]);
+});
+
+Deno.test("quiver browse serves who has the address it prints, until Ctrl-C, and ends quietly", async () => {
+  await using _ = new Folder();
+  await makeBag();
+  await using program = new Deno.Command(Deno.execPath(), {
+    args: [...PROGRAM.slice(1), "browse"],
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const printed = program.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  const { value: address = "" } = await printed.read();
+  assertMatch(address, /^http:\/\/127\.0\.0\.1:\d+\/\?token=[\w-]{32}\n$/);
+  const denied = await fetch(new URL("/", address));
+  assertMatch(await denied.text(), /lacks the right token/);
+  const welcome = await fetch(address, { redirect: "manual" });
+  await welcome.body?.cancel();
+  const cookie = welcome.headers.get("set-cookie")?.split(";")[0] ?? "";
+  const page = await fetch(new URL("/", address), { headers: { cookie } });
+  assertStringIncludes(await page.text(), "page.js");
+  assertEquals([denied.status, welcome.status, page.status], [401, 303, 200]);
+  // A page that is open does not keep it.
+  const events = await fetch(new URL("/api/events", address), { headers: { cookie } });
+  const port = new URL(address).port;
+  const second = await quiver(["browse", "--port", port]);
+  assertEquals([second.code, second.out], [1, ""]);
+  assertStringIncludes(second.err, `Cannot serve on port ${port}: another program has it`);
+  program.kill("SIGINT");
+  const { code } = await program.status;
+  assertEquals(code, 0);
+  assertEquals((await printed.read()).done, true);
+  assertEquals(
+    await program.stderr.text(),
+    'Open this address to see "results.bag"; Ctrl-C ends it\n',
+  );
+  await events.body?.cancel().catch(() => {});
 });
 
 Deno.test({

@@ -257,7 +257,7 @@ export class CallLog extends DiskCalls implements Disposable {
   }
 
   /** As the interface says. */
-  follow(): CallFeed {
+  feed(): CallFeed {
     let position: { readonly log: OpenLog; readonly offset: number } | undefined;
     return {
       read: () => {

@@ -42,7 +42,8 @@ interface CallTableProps {
 
 function widthOf({ kind, name }: ColumnState): number {
   if (kind === "time") return 178;
-  if (kind === "duration") return 96;
+  if (kind === "duration") return 112;
+  if (name === "task") return 168;
   return name === "error" ? 260 : Math.min(Math.max(96, name.length * 8 + 44), 200);
 }
 

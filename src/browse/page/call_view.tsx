@@ -41,18 +41,28 @@ export interface CallRecord {
   };
 }
 
+/** An argument of so many fields is open at once. */
+const FIELDS = 16;
+
 /** How many entries of a value are asked for at once. */
 const ENTRIES = 100;
 
 /** One call, or several over one another: its arguments, its result, and what is in them. */
-export function CallView({ route }: { readonly route: Route }): VNode {
+export function CallView(
+  { route, bag }: { readonly route: Route; readonly bag: string },
+): VNode {
   const key = route.parameters.get("key") ?? "";
-  const path = route.parameters.get("path") ?? "result";
+  const asked = route.parameters.get("path");
   const { data: record, problem } = useAnswer<CallRecord>(
     `/api/call?key=${encodeURIComponent(key)}`,
   );
+  const isOpen = asked === undefined && record !== undefined && record.failure === undefined;
+  const { data: result, waiting } = useAnswer<Entry>(
+    isOpen ? `/api/tree?path=${record.key}/result&entries=${ENTRIES}` : undefined,
+  );
   if (problem !== undefined) return <p class="problem" role="alert">{problem}</p>;
-  if (record === undefined) return <p class="waiting">…</p>;
+  if (record === undefined || isOpen && waiting) return <p class="waiting">…</p>;
+  const path = asked ?? toFirstArray(result) ?? "result";
   const { task, started, duration, failure, module, version } = record;
   return (
     <div class="call">
@@ -80,6 +90,10 @@ export function CallView({ route }: { readonly route: Route }): VNode {
         </dl>
         <nav aria-label="This call">
           <a class="button" href={toHash("lineage", { key })}>Lineage</a>
+          <details>
+            <summary>In a terminal</summary>
+            <pre>{toCommands(record.key, bag)}</pre>
+          </details>
         </nav>
       </header>
       {failure !== undefined && (
@@ -112,6 +126,19 @@ export function CallView({ route }: { readonly route: Route }): VNode {
       </div>
     </div>
   );
+}
+
+/** What most people want to see of a result that is an object. */
+function toFirstArray(result: Entry | undefined): string | undefined {
+  const found = result?.entries?.find(({ shape }) => shape !== undefined && !shape.includes(0));
+  return found && inCall(found.path);
+}
+
+/** This page changes nothing: what does is said here. */
+function toCommands(key: string, bag: string): string {
+  const path = /^[\w./-]+$/.test(bag) ? bag : `'${bag.replaceAll("'", "'\\''")}'`;
+  const call = `${key.slice(0, 12)} --bag ${path}`;
+  return `quiver show ${call}\nquiver cat  ${call}\nquiver rm   ${call}`;
 }
 
 /** What is below a path: opened, it asks for what is there. */
@@ -164,9 +191,15 @@ function Leaf(
 ) {
   const own = inCall(entry.path);
   const isBranch = entry.size !== undefined && entry.size > 0;
-  const [isOpen, setOpen] = useState(isRoot || open.startsWith(`${own}/`));
+  const isItem = entry.kind === "Object" && own.startsWith("args/") && (entry.size ?? 0) <= FIELDS;
+  const [isOpen, setOpen] = useState(isRoot || isItem || open.startsWith(`${own}/`));
   return (
-    <li role="treeitem" aria-expanded={isBranch ? isOpen : undefined} aria-selected={own === open}>
+    <li
+      role="treeitem"
+      class={isBranch ? undefined : "leaf"}
+      aria-expanded={isBranch ? isOpen : undefined}
+      aria-selected={own === open}
+    >
       {isBranch && (
         <button
           type="button"
@@ -180,8 +213,7 @@ function Leaf(
       <button
         type="button"
         class={`plain name${own === open ? " shown" : ""}`}
-        onClick={() =>
-          change({ path: own })}
+        onClick={() => change({ path: own })}
       >
         {entry.name}
       </button>{" "}

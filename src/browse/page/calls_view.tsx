@@ -1,7 +1,14 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { CallTable } from "./call_table.tsx";
-import { describeFilter, parseFilter, readFilters, toggleCell, writeFilters } from "./filters.tsx";
+import {
+  describeFilter,
+  type Filter,
+  parseFilter,
+  readFilters,
+  toggleCell,
+  writeFilters,
+} from "./filters.tsx";
 import { showCell, showCount } from "./format.tsx";
 import { change, type Route, toHash } from "./route.tsx";
 import { type Cell, type ColumnState, type State, useAnswer } from "./server.tsx";
@@ -20,6 +27,7 @@ interface Calls {
   readonly matching: number;
   readonly facets: readonly Facet[];
   readonly differing?: readonly string[];
+  readonly filled?: readonly string[];
 }
 
 /** More calls are not compared. */
@@ -28,7 +36,10 @@ const MOST_COMPARED = 8;
 /** A column of more different cells than these is no choice, but for the first ones. */
 const MOST_CHOICES = 200;
 
-/** Facets are of these, and of what else has few different cells. */
+/** So many facets are asked for, of which those that are no choice are left out. */
+const MOST_ASKED = 12;
+
+/** So many facets are shown. */
 const MOST_FACETS = 8;
 
 /** The part of the address that says which calls are wanted, as the server takes it. */
@@ -72,17 +83,20 @@ export function CallsView(
     } catch { /* Where nothing may be kept, the address still says it. */ }
     change({ hidden: names.map(encodeURIComponent).join(",") || "-" }, false);
   };
-  const facets = toFacets(state.columns);
+  const known = toOrder(state.columns.filter(({ isSpread }) => !isSpread), filters);
+  const facets = toFacets(known);
   const query = toQuery(route);
   const names = facets.map(encodeURIComponent).join(",");
   const { data, problem } = useAnswer<Calls>(
-    `/api/calls?${query}&limit=0&facets=${encodeURIComponent(names)}${
+    `/api/calls?${query}&limit=0&filled&facets=${encodeURIComponent(names)}${
       differing ? "&differing" : ""
     }`,
     state.version,
   );
-  const columns = state.columns.filter(({ name }) =>
-    !hidden.includes(name) && (!differing || (data?.differing?.includes(name) ?? true))
+  // What has nothing in any of these calls would only be in the way.
+  const columns = known.filter(({ name }) =>
+    !hidden.includes(name) && (data?.filled?.includes(name) ?? true) &&
+    (!differing || (data?.differing?.includes(name) ?? true))
   );
   const setFilters = (list: readonly (typeof filters)[number][]) =>
     change({ filters: writeFilters(list) });
@@ -99,7 +113,7 @@ export function CallsView(
     <div class="calls">
       <aside aria-label="Filters">
         <SearchBox search={parameters.get("search") ?? ""} />
-        <FilterBox columns={state.columns} onAdd={(filter) => setFilters([...filters, filter])} />
+        <FilterBox columns={known} onAdd={(filter) => setFilters([...filters, filter])} />
         {filters.length > 0 && (
           <ul class="chips" aria-label="Filters that hold">
             {filters.map((filter, at) => (
@@ -115,17 +129,19 @@ export function CallsView(
             ))}
           </ul>
         )}
-        {(data?.facets ?? []).map((facet) => (
-          <FacetBox
-            key={facet.column}
-            facet={facet}
-            kind={state.columns.find(({ name }) => name === facet.column)?.kind ?? "fact"}
-            isWanted={(cell, digest) =>
-              toggleCell(filters, facet.column, cell, digest).flatMap((one) => one.is ?? [])
-                .length < filters.flatMap((one) => one.is ?? []).length}
-            onFilter={onFilter}
-          />
-        ))}
+        {(data?.facets ?? []).filter((facet) => isChoice(facet, filters)).slice(0, MOST_FACETS).map(
+          (facet) => (
+            <FacetBox
+              key={facet.column}
+              facet={facet}
+              kind={state.columns.find(({ name }) => name === facet.column)?.kind ?? "fact"}
+              isWanted={(cell, digest) =>
+                toggleCell(filters, facet.column, cell, digest).flatMap((one) => one.is ?? [])
+                  .length < filters.flatMap((one) => one.is ?? []).length}
+              onFilter={onFilter}
+            />
+          ),
+        )}
       </aside>
       <section class="main">
         <div class="bar">
@@ -140,7 +156,7 @@ export function CallsView(
             only what differs
           </label>
           <ColumnMenu
-            columns={state.columns}
+            columns={known}
             hidden={hidden}
             onChange={setHidden}
             dropped={state.dropped}
@@ -168,21 +184,35 @@ export function CallsView(
           )}
         </div>
         {problem !== undefined && <p class="problem" role="alert">{problem}</p>}
-        <CallTable
-          query={query}
-          version={state.version}
-          matching={data?.matching ?? 0}
-          columns={columns}
-          sort={sort}
-          selected={selected}
-          onSort={(column) => change({ sort: sort === column ? `-${column}` : column })}
-          onSelect={select}
-          onFilter={onFilter}
-          onHide={(column) => setHidden([...hidden, column])}
-        />
+        {data !== undefined && (
+          <CallTable
+            query={query}
+            version={state.version}
+            matching={data?.matching ?? 0}
+            columns={columns}
+            sort={sort}
+            selected={selected}
+            onSort={(column) => change({ sort: sort === column ? `-${column}` : column })}
+            onSelect={select}
+            onFilter={onFilter}
+            onHide={(column) => setHidden([...hidden, column])}
+          />
+        )}
       </section>
     </div>
   );
+}
+
+/** Where calls of several tasks are, most have no argument of the others: their times come first. */
+function toOrder(columns: readonly ColumnState[], filters: readonly Filter[]): ColumnState[] {
+  const isTask = ({ column, is, not }: Filter) => column === "task" && !not && is?.length === 1;
+  const isOne = filters.some(isTask) ||
+    columns.some(({ name, distinct }) => name === "task" && distinct === 1);
+  const isFirst = ({ name, kind }: ColumnState) =>
+    name === "task" || kind === "time" || kind === "duration";
+  return isOne
+    ? [...columns]
+    : [...columns.filter(isFirst), ...columns.filter((column) => !isFirst(column))];
 }
 
 /** Which columns are a choice among few. */
@@ -192,7 +222,16 @@ function toFacets(columns: readonly ColumnState[]): string[] {
     distinct > 1 &&
     distinct <= MOST_CHOICES
   );
-  return few.slice(0, MOST_FACETS).map(({ name }) => name);
+  return few.slice(0, MOST_ASKED).map(({ name }) => name);
+}
+
+/** Whether there is something to choose: not where each call has its own, or all have the same. */
+function isChoice({ column, counts, distinct }: Facet, filters: readonly Filter[]): boolean {
+  if (filters.some((filter) => filter.column === column)) return true;
+  const cells = counts.filter(({ cell }) => cell !== null);
+  const isEach = distinct > counts.length && cells.every(({ count }) => count === 1);
+  // That one value is an array of some length is nothing to choose either.
+  return counts.length > 1 && !isEach && (cells.length > 1 || typeof cells[0]?.cell !== "object");
 }
 
 function SearchBox({ search }: { readonly search: string }) {

@@ -52,7 +52,7 @@ export function CompareView(
           only what differs
         </label>
         {first !== undefined && (
-          <a class="button" href={toHash("call", { key: first.key, with: keys, path: "result" })}>
+          <a class="button" href={toHash("call", { key: first.key, with: keys })}>
             Overlay the results
           </a>
         )}

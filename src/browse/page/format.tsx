@@ -14,7 +14,8 @@ export function showCell(cell: Cell, kind: string): string {
 export function showNumber(value: number): string {
   if (Number.isInteger(value) && Math.abs(value) < 1e15) return String(value);
   const size = Math.abs(value);
-  return size >= 1e-4 && size < 1e9 ? String(Number(value.toPrecision(6))) : value.toExponential(4);
+  if (size >= 1e6 && size < 1e15) return String(Math.round(value));
+  return size >= 1e-4 && size < 1e6 ? String(Number(value.toPrecision(6))) : value.toExponential(4);
 }
 
 /** Writes a moment, as this machine's clock has it. */
@@ -47,9 +48,19 @@ export function showBytes(bytes: number): string {
   return `${unit === 0 ? value : value.toPrecision(3)} ${units[unit]}`;
 }
 
-/** Writes how many of something there are. */
-export function showCount(count: number): string {
-  return count.toLocaleString("en");
+/** Writes how many of something there are, and of what. */
+export function showCount(count: number, noun = ""): string {
+  const number = count.toLocaleString("en");
+  return noun === "" ? number : `${number} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+/** Writes a moment among others that are so many milliseconds apart. */
+export function showTick(milliseconds: number, apart: number): string {
+  const [day = "", time = ""] = showTime(milliseconds).split(" ");
+  if (apart >= 24 * 3_600_000) return day;
+  return apart < 1000
+    ? `${time}.${String(Math.floor(milliseconds) % 1000).padStart(3, "0")}`
+    : time;
 }
 
 /** The first digits of a key or digest. */

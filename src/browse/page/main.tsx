@@ -44,7 +44,7 @@ function App() {
             {title}
           </a>
         ))}
-        <span class="path">{state?.path}</span>
+        <span class="path" title={state?.path}>{state?.path.split("/").slice(-2).join("/")}</span>
         <ProgressText progress={progress} lost={lost} />
       </nav>
       <main>
@@ -60,7 +60,7 @@ function View({ route, state }: { readonly route: Route; readonly state: State }
     case "calls":
       return <CallsView route={route} state={state} />;
     case "call":
-      return <CallView key={route.parameters.get("key")} route={route} />;
+      return <CallView key={route.parameters.get("key")} route={route} bag={state.path} />;
     case "compare":
       return <CompareView route={route} version={state.version} />;
     case "lineage":

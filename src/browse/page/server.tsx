@@ -9,6 +9,8 @@ export interface ColumnState {
   readonly kind: "fact" | "time" | "duration" | "value";
   readonly distinct: number | null;
   readonly read: number;
+  /** Whether all that stands in it are objects whose fields are columns. */
+  readonly isSpread: boolean;
 }
 
 /** How far the server has come. */

@@ -38,9 +38,9 @@ export function StoreView({ version }: { readonly version: number }): VNode {
       <h1>{data.path}</h1>
       <p>
         {showBytes(total)}
-        {segments !== undefined && `, ${showCount(segments)} segments`}
-        {journals !== undefined && `, ${showCount(journals)} journals`}
-        {sealedValues !== undefined && `, ${showCount(sealedValues)} sealed values`}
+        {segments !== undefined && `, ${showCount(segments, "segment")}`}
+        {journals !== undefined && `, ${showCount(journals, "journal")}`}
+        {sealedValues !== undefined && `, ${showCount(sealedValues, "sealed value")}`}
         {data.readOnly && ", opened read-only"}
       </p>
       <div class="numbers">

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { toQuery } from "./calls_view.tsx";
-import { shorten, showCount, showDuration, showTime } from "./format.tsx";
+import { shorten, showCount, showDuration, showTick, showTime } from "./format.tsx";
 import { change, type Route, toHash } from "./route.tsx";
 import { type State, useAnswer } from "./server.tsx";
 
@@ -89,7 +89,7 @@ export function TimelineView(
         </button>
         {data !== undefined && (
           <span>
-            {showTime(data.from)} – {showTime(data.to)}: {showCount(data.calls)} calls in{" "}
+            {showTime(data.from)} – {showTime(data.to)}: {showCount(data.calls, "call")} in{" "}
             {showDuration(data.to - data.from)},{" "}
             {(data.calls / ((data.to - data.from) / 1000)).toPrecision(3)} a second
           </span>
@@ -117,6 +117,9 @@ function Lanes({ timeline, width }: { readonly timeline: Timeline; readonly widt
   const bin = width / ended.length;
   return (
     <>
+      <div class="name">
+        calls that ended, at most {most} in {showDuration(timeline.binMilliseconds)}
+      </div>
       <svg
         width={width}
         height={RATE}
@@ -168,6 +171,32 @@ function Lanes({ timeline, width }: { readonly timeline: Timeline; readonly widt
           </svg>
         </div>
       ))}
+      <Axis from={from} to={to} width={width} />
     </>
+  );
+}
+
+/** How far apart the labels of the axis are at least, in pixels. */
+const TICK = 160;
+
+function Axis({ from, to, width }: {
+  readonly from: number;
+  readonly to: number;
+  readonly width: number;
+}) {
+  const count = Math.max(Math.floor(width / TICK), 1);
+  const apart = (to - from) / count;
+  return (
+    <svg class="axis" width={width} height={LANE} aria-hidden="true">
+      {Array.from(
+        { length: count },
+        (_, at) => (
+          <g key={at} transform={`translate(${at * width / count} 0)`}>
+            <line y2={5} x1={0.5} x2={0.5} />
+            <text x={4} y={14}>{showTick(from + at * apart, apart)}</text>
+          </g>
+        ),
+      )}
+    </svg>
   );
 }

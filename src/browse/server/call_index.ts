@@ -57,6 +57,7 @@ export class CallIndex {
   /** For each call by which other one it was made. */
   readonly #makers = new ValueColumn("made by");
   readonly #columns = new Map<string, FactColumn | ValueColumn | NumberColumn>();
+  #ordered: readonly (FactColumn | ValueColumn | NumberColumn)[] | undefined;
   #calls = 0;
   #dropped = 0;
   #complete = false;
@@ -66,7 +67,7 @@ export class CallIndex {
 
   constructor(bag: Bag) {
     this.#bag = bag;
-    this.#feed = bag.follow();
+    this.#feed = bag.feed();
     const first = [this.task, this.state, this.started, this.duration, this.error, this.result];
     for (const column of first) this.#columns.set(column.name, column);
   }
@@ -112,12 +113,19 @@ export class CallIndex {
     return this.#known.upTo(this.rows);
   }
 
-  /** The columns, those of fields behind that of their values. */
+  /** The columns in the order in which they are read, those of fields behind that of their values. */
   *columns(): Generator<Column> {
-    for (const column of this.#columns.values()) {
+    this.#ordered ??= [...this.#columns.values()].sort((a, b) => placeOf(a.name) - placeOf(b.name));
+    for (const column of this.#ordered) {
       yield column;
       if (column instanceof ValueColumn) yield* column.fields.values();
     }
+  }
+
+  /** Whether nothing is left to be read: until then there may be other columns. */
+  get isRead(): boolean {
+    const { complete, values } = this.progress;
+    return complete && values.read === values.total;
   }
 
   /** Finds a column. */
@@ -274,6 +282,7 @@ export class CallIndex {
   #keep<C extends FactColumn | ValueColumn>(column: C): C | undefined {
     if (this.#columns.size < MOST_COLUMNS) {
       this.#columns.set(column.name, column);
+      this.#ordered = undefined;
       return column;
     }
     this.#dropped++;
@@ -297,7 +306,8 @@ export class CallIndex {
       field.learn(value === undefined ? summarize(kind, shape ?? size) : toCell(value));
     }
     const { kind, value, shape, size } = place;
-    column.learn(value === undefined ? summarize(kind, shape ?? size) : toCell(value));
+    const cell = value === undefined ? summarize(kind, shape ?? size) : toCell(value);
+    column.learn(cell, isOpen && place.entries.length > 0);
     this.#version++;
   }
 
@@ -310,6 +320,13 @@ export class CallIndex {
       throw error;
     }
   }
+}
+
+/** Where a column stands: what was asked, what came out, and then how. */
+function placeOf(name: string): number {
+  const place = ["task", "args", "result", "error", "tags", "duration", "started", "state"]
+    .indexOf(name.split(".", 1)[0] ?? "");
+  return place < 0 ? Infinity : place;
 }
 
 function isFields(value: Json | undefined): value is { readonly [name: string]: Json } & object {

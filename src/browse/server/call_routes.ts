@@ -2,6 +2,7 @@ import type { Bag } from "../../../mod.ts";
 import { type CallRecord, query } from "../../caches.ts";
 import type { CallIndex } from "./call_index.ts";
 import type { Cell } from "./cells.ts";
+import type { Column } from "./columns.ts";
 import { findColumn, selectCalls, SortedRows, toFacet } from "./select_calls.ts";
 import {
   BadRequestError,
@@ -22,6 +23,9 @@ const MOST_COLUMNS = 64;
 /** So many of the cells of a facet are sent. */
 const FACET_CELLS = 12;
 
+/** Where more cells than these would be looked at, any column is taken to have something. */
+const MOST_LOOKED_AT = 10_000_000;
+
 /** So many calls are compared. */
 const MOST_COMPARED = 8;
 
@@ -41,11 +45,12 @@ export class CallRoutes {
 
   /** How far the index has come, and which columns there are. */
   state(): unknown {
-    const columns = this.#index.columns().map(({ name, kind, distinct, read }) => ({
+    const columns = this.#index.columns().map(({ name, kind, distinct, read, isSpread }) => ({
       name,
       kind,
       distinct: distinct ?? null,
       read,
+      isSpread,
     }));
     return {
       path: this.#bag.path,
@@ -65,8 +70,14 @@ export class CallRoutes {
     const facets = readNames(url, "facets").map((name) => findColumn(index, name));
     const selected = selectCalls(index, readSelection(url), this.#sorted);
     const { rows } = selected;
+    const namesOf = (test: (column: Column) => boolean) =>
+      [...index.columns()].filter(test).map(({ name }) => name);
     const differing = url.searchParams.has("differing")
-      ? [...index.columns()].filter((column) => column.differs(rows)).map(({ name }) => name)
+      ? namesOf((column) => column.differs(rows))
+      : undefined;
+    const isMuch = rows.length * index.columns().reduce((count) => count + 1, 0) > MOST_LOOKED_AT;
+    const filled = url.searchParams.has("filled")
+      ? namesOf((column) => isMuch || column.hasAny(rows))
       : undefined;
     return {
       ...index.progress,
@@ -81,6 +92,7 @@ export class CallRoutes {
         return { ...facet, counts: counts.map((one) => ({ ...one, cell: toSent(one.cell) })) };
       }),
       ...(differing !== undefined && { differing }),
+      ...(filled !== undefined && { filled }),
     };
   }
 
@@ -93,7 +105,7 @@ export class CallRoutes {
     const lines = function* () {
       yield ["key", ...names].map(toCsvCell).join(",") + "\r\n";
       for (const row of rows) {
-        const cells = columns.map((column) => column.cell(row));
+        const cells = columns.map((column) => toCsvTime(column, column.cell(row)));
         yield [index.key(row), ...cells].map(toCsvCell).join(",") + "\r\n";
       }
     };
@@ -121,7 +133,9 @@ export class CallRoutes {
       if (row < 0) throw new RangeError(`Cannot find the call ${key}: it is not known`);
       return row;
     });
-    const columns = [...this.#index.columns()].map((column) => ({
+    const columns = [...this.#index.columns()].filter(({ isSpread }) => !isSpread).map((
+      column,
+    ) => ({
       name: column.name,
       kind: column.kind,
       differs: column.differs(Uint32Array.from(rows)),
@@ -210,6 +224,13 @@ function toBrief(key: string, record: CallRecord | undefined) {
 /** JSON has no `undefined`. */
 function toSent(cell: Cell): Exclude<Cell, undefined> | null {
   return cell ?? null;
+}
+
+/** Moments are written as ISO 8601, which programs for tables read; a record may have one that is none. */
+function toCsvTime({ kind }: Column, cell: Cell): Cell {
+  if (kind !== "time" || typeof cell !== "number") return cell;
+  const time = new Date(cell);
+  return Number.isNaN(time.getTime()) ? cell : time.toISOString();
 }
 
 /** A cell that begins like a formula is none: programs for tables would run it. */

@@ -54,6 +54,10 @@ export interface Column {
   count(marked: Uint8Array): CellCount[] | undefined;
   /** Tells whether what stands in some rows is not all the same. */
   differs(rows: Uint32Array): boolean;
+  /** Tells whether anything stands in some rows. */
+  hasAny(rows: Uint32Array): boolean;
+  /** Whether all that stands in it are objects whose fields are columns of their own. */
+  readonly isSpread: boolean;
 }
 
 /** What a filter asks of a cell. */
@@ -77,6 +81,7 @@ export interface CellCount {
 /** A number for each row. */
 export class NumberColumn implements Column {
   readonly distinct = undefined;
+  readonly isSpread = false;
   readonly read = 0;
   readonly #numbers = new RowNumbers((length) => new Float64Array(length).fill(NaN));
 
@@ -122,6 +127,10 @@ export class NumberColumn implements Column {
     const first = this.cell(rows[0] ?? 0);
     return rows.some((row) => this.cell(row) !== first);
   }
+
+  hasAny(rows: Uint32Array): boolean {
+    return rows.some((row) => this.cell(row) !== undefined);
+  }
 }
 
 /** What many rows have in common is kept once: each row has the number of its cell. */
@@ -138,6 +147,10 @@ abstract class SharedColumn implements Column {
   abstract get distinct(): number;
 
   abstract get read(): number;
+
+  get isSpread(): boolean {
+    return false;
+  }
 
   /** What a number stands for. */
   protected abstract cellOf(id: number): Cell;
@@ -215,6 +228,10 @@ abstract class SharedColumn implements Column {
     return found;
   }
 
+  hasAny(rows: Uint32Array): boolean {
+    return rows.some((row) => this.cell(row) !== undefined);
+  }
+
   differs(rows: Uint32Array): boolean {
     const ids = this.ids.upTo((rows.at(-1) ?? 0) + 1);
     const first = ids[rows[0] ?? 0] ?? 0;
@@ -270,6 +287,7 @@ export class ValueColumn extends SharedColumn {
   /** The fields of values that are plain objects, each a column of its own. */
   readonly fields = new Map<string, FieldColumn>();
   readonly #cells: Cell[] = [];
+  #spread = 0;
 
   constructor(override readonly name: string) {
     super(new RowNumbers((length) => new Uint32Array(length)));
@@ -287,9 +305,18 @@ export class ValueColumn extends SharedColumn {
     return this.#cells.length;
   }
 
-  /** Tells what the next value is that was not read yet. */
-  learn(cell: Cell): void {
+  /**
+   * Tells what the next value is that was not read yet.
+   *
+   * @param isSpread Whether its fields are columns.
+   */
+  learn(cell: Cell, isSpread = false): void {
     this.#cells.push(cell);
+    if (isSpread) this.#spread++;
+  }
+
+  override get isSpread(): boolean {
+    return this.#spread > 0 && this.#spread === this.#cells.length;
   }
 
   protected override cellOf(id: number): Cell {

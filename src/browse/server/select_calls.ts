@@ -1,6 +1,6 @@
 import type { CallIndex } from "./call_index.ts";
 import { type Cell, compareCells, toIdentity, toSearchText } from "./cells.ts";
-import { type CellCount, type CellTest, type Column, mergeCounts } from "./columns.ts";
+import { type CellCount, type CellTest, type Column, FactColumn, mergeCounts } from "./columns.ts";
 
 /** What the cells of one column are to be. */
 export interface ColumnFilter {
@@ -119,13 +119,15 @@ function toOrder(index: CallIndex, sort: string, sorted: SortedRows): Uint32Arra
 }
 
 /**
- * Finds a column.
+ * Finds a column. For as long as calls and values are being read it may only not be known yet: then it is
+ * one in which nothing stands so far.
  *
  * @throws {RangeError} When there is none of the name.
  */
 export function findColumn(index: CallIndex, name: string): Column {
   const column = index.column(name);
   if (column !== undefined) return column;
+  if (!index.isRead) return new FactColumn(name);
   throw new RangeError(`Cannot find the column "${name}": there is none`);
 }
 

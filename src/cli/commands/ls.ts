@@ -1,6 +1,6 @@
 import type { Cache } from "../../../mod.ts";
 import type { CallRecord, CallSelection } from "../../caches.ts";
-import { CallCells, FIELD_NAMES, tagsOf, ValueReader } from "../call_columns.ts";
+import { CallCells, FIELD_NAMES, toColumn, ValueReader } from "../call_columns.ts";
 import {
   chooseColumns,
   type ColumnChoice,
@@ -38,6 +38,7 @@ export const command: CommandModule<LsOptions> = {
     ["ls results.bag", "lists all calls, in the order in which they were recorded"],
     ["ls simulate --arg 'rate>0.5' --sort duration --reverse", "has the slowest first"],
     ["ls simulate --columns key,rate,result.energy --csv", "writes what is computed as CSV"],
+    ["ls simulate --results --sort result.energy -n 3", "has the best first, with what they gave"],
     ["ls --json --results | jq .result", "hands it to another program"],
   ],
   configure(command) {
@@ -51,8 +52,8 @@ export const command: CommandModule<LsOptions> = {
       )
       .option("--args", "with a column for each argument")
       .option("--no-args", "without the arguments that a task's calls are listed with")
-      .option("-r, --results", "with a column for the result")
-      .option("-s, --sort <name>", "ordered by a field of records or an argument")
+      .option("-r, --results", "with a column for the result, or each field of it")
+      .option("-s, --sort <name>", "ordered by a column: duration, rate, result.energy, tag.run")
       .option("--reverse", "the greatest, or the newest, first")
       .option("-n, --limit <count>", "so many at most")
       .option("--json", "as JSON lines: records as they are, with their values in full")
@@ -63,8 +64,8 @@ export const command: CommandModule<LsOptions> = {
     await using handle = await openCache(call);
     const { cache } = handle;
     if (options.json && options.csv) throw new UsageError("Cannot use both --json and --csv");
-    const calls = order(selectCalls(call, cache, task), options);
     const reader = new ValueReader(cache);
+    const calls = order(selectCalls(call, cache, task), options, reader);
     if (!options.json && !options.csv) {
       const listed = await listTable(call, calls, reader);
       return listed > 0 ? 0 : await tellNothing(call, cache, task);
@@ -97,30 +98,39 @@ export async function tellNothing(
   return 1;
 }
 
-function order(calls: CallSelection, options: LsOptions): CallSelection {
+function order(calls: CallSelection, options: LsOptions, reader: ValueReader): CallSelection {
   const { sort, reverse = false, limit } = options;
   const by = sort ?? (reverse ? "started" : undefined);
-  const sorted = by === undefined ? calls : calls.sorted(toSortKey(by), { reverse });
+  const sorted = by === undefined ? calls : sortBy(calls, by, { reverse, reader });
   return limit === undefined ? sorted : sorted.take(toLimit(limit));
 }
 
-const SORT_FIELDS = [
-  "key",
-  "module",
-  "task",
-  "version",
-  "code",
-  "result",
-  "started",
-  "duration",
-] as const;
+/** The fields of records that are ordered by what they are, and not by how they are shown. */
+const SORT_FIELDS = ["key", "module", "task", "version", "code", "started", "duration"] as const;
 
-function toSortKey(name: string): Parameters<CallSelection["sorted"]>[0] {
-  if (name.startsWith("tag.")) {
-    const tag = name.slice("tag.".length);
-    return ({ metadata }) => tagsOf(metadata)[tag];
-  }
-  return SORT_FIELDS.find((field) => field === name) ?? { arg: name };
+interface SortBy {
+  readonly reverse: boolean;
+  readonly reader: ValueReader;
+}
+
+/** Orders calls by what stands in a column, which some of them must have. */
+function sortBy(calls: CallSelection, name: string, { reverse, reader }: SortBy): CallSelection {
+  const field = SORT_FIELDS.find((field) => field === name);
+  if (field !== undefined) return calls.sorted(field, { reverse });
+  const cells = new CallCells([toColumn(name)], reader);
+  let isKnown = false;
+  const read = async (record: CallRecord) => {
+    const [value] = await cells.values(record);
+    isKnown ||= value !== undefined;
+    return value;
+  };
+  return calls.sorted(read, { reverse }).filter(() => {
+    if (isKnown) return true;
+    throw new UsageError(
+      `Cannot sort by ${JSON.stringify(name)}: no call has it; --args and --results show what ` +
+        "there is",
+    );
+  });
 }
 
 /** Reads how many are wanted. */

@@ -79,7 +79,7 @@ export class FileCalls extends KeyedCalls {
   }
 
   /** As the interface says, the records in the order in which their files were written. */
-  follow(): CallFeed {
+  feed(): CallFeed {
     const { readClock } = this.#options;
     return new FileFeed({
       directories: () => this.#directories.all(),

@@ -189,7 +189,7 @@ export class LimitedCalls {
 
   /** Brings the index up to date with what was stored and forgotten, by whoever. */
   async #catchUp(): Promise<void> {
-    this.#feed ??= this.#stores.calls.follow?.();
+    this.#feed ??= this.#stores.calls.feed?.();
     const changes = this.#feed?.read() ?? [];
     // A promise for each change of a store that answers at once would cost more than the rest.
     if (Symbol.iterator in changes) { for (const change of changes) this.#take(change); }

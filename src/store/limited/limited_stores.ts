@@ -63,7 +63,7 @@ function findObstacle(
     return "a cache beneath it is read-only, where what is forgotten would still be found; limit the " +
       "first one alone, as in stack(limited(first, …), …others)";
   }
-  if (stores.calls.follow === undefined) {
+  if (stores.calls.feed === undefined) {
     return "its store cannot tell which calls it has";
   }
   const isMeasured = (stores.swept ?? [stores]).every(({ sweeper }) => sweeper !== undefined);
@@ -105,6 +105,6 @@ function limitCalls(stores: Stores, limits: LimitOptions): CallStore {
     async *records(damaged, plan) {
       yield* (await load()).records(damaged, plan);
     },
-    follow: () => stores.calls.follow?.() ?? { read: () => [{ type: "reset" }] },
+    feed: () => stores.calls.feed?.() ?? { read: () => [{ type: "reset" }] },
   };
 }

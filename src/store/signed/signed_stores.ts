@@ -125,14 +125,14 @@ class SignedCalls implements CallStore {
   readonly #calls: CallStore;
   readonly #signer: RecordSigner;
   /** Limits count all records, whoever has signed them: all take space. */
-  readonly follow?: () => CallFeed;
+  readonly feed?: () => CallFeed;
   rejected = 0;
 
   constructor(calls: CallStore, signer: RecordSigner) {
     this.#calls = calls;
     this.#signer = signer;
-    const follow = calls.follow?.bind(calls);
-    if (follow !== undefined) this.follow = follow;
+    const feed = calls.feed?.bind(calls);
+    if (feed !== undefined) this.feed = feed;
   }
 
   put(record: CallRecord, lease?: Lease): MaybePromise<boolean | void> {

@@ -77,7 +77,7 @@ export class SqliteCalls extends KeyedCalls {
   }
 
   /** As the interface says, the records in the order in which they were put. */
-  follow(): CallFeed {
+  feed(): CallFeed {
     this.guard.checkWritable("limit");
     noteChanges(this.#database);
     const { since, newest, recorded } = prepareFeed(this.#database);
