@@ -444,15 +444,19 @@ Deno.test("runChunk() says that an item has begun when all before have ended, as
     const { log, ended } = runInGuest(items, fn, { carry: wrap, observed: true, allowed: 5 });
     const turn = () => new Promise<void>((resolve) => setTimeout(resolve, 2));
     await turn();
-    assertEquals(log, [["a", "b"], "begun"]);
+    assertEquals(log, ["begun", ["a", "b"], "begun"]);
     gates[0]?.resolve();
     await turn();
-    assertEquals(log.slice(2), [[0], "begun", ["c"], "begun"]);
+    assertEquals(log.slice(3), [[0], "begun", ["c"], "begun"]);
     gates[1]?.resolve();
     await ended;
     // The last was taken back.
-    assertEquals(log.slice(6), [[1]]);
+    assertEquals(log.slice(7), [[1]]);
   }
+  // Nobody is told of the first when that was taken back, too.
+  const { log, ended } = runInGuest(["a"], (item) => item, { observed: true, allowed: 0 });
+  await ended;
+  assertEquals(log, []);
 });
 
 Deno.test("runChunk() begins no item that was taken back, and none when its time is over", async () => {

@@ -328,17 +328,18 @@ export class DispatchedCall
     if (priority > this.priority) this.#events.raised(this, priority);
   }
 
-  /** Whether it is being run, or one of its items is, as far as is known here: an observer knows it, too. */
-  get runs(): boolean {
+  /** Whether its body has begun, or that of the first of its items whose end is not known. */
+  get hasBegun(): boolean {
     const { items } = this;
     if (items === undefined || items.alone) return this.begun;
-    const ended = this.sentItems - items.size;
-    if (items.size === 0) return false;
-    // Its worker says that it begins before the first item does, and an observer was told.
-    if (ended === 0 && this.begun) return true;
-    if (this.begunItems <= ended) return false;
-    this.#events.itemBegun(this);
-    return true;
+    return items.size > 0 && this.begunItems > this.sentItems - items.size;
+  }
+
+  /** The same; an observer knows it, too. */
+  get runs(): boolean {
+    const runs = this.hasBegun;
+    if (runs && this.items?.alone === false) this.#events.itemBegun(this);
+    return runs;
   }
 
   get begunItems(): number {

@@ -185,7 +185,8 @@ export class DispatchMetrics {
 
   /** A call's body has begun, or that of the first of its items whose end is not known. */
   begun(call: DispatchedCall): void {
-    if (this.#observer !== undefined && call.size > 0) this.#started(call, toObserved(call).id);
+    const isTold = this.#observer !== undefined && call.size > 0 && call.hasBegun;
+    if (isTold) this.#started(call, toObserved(call).id);
   }
 
   /**

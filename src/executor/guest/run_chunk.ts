@@ -152,7 +152,7 @@ class ItemOutbox {
   #turn: ReturnType<typeof setImmediate> | undefined;
   #waited = false;
   /** Whether whoever is told takes the first item for begun that has not ended, as far as was told. */
-  #announced = true;
+  #announced = false;
   /** Whether an item has begun that has not ended. */
   #runs = false;
   /** Where the next result comes from. */

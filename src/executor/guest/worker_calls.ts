@@ -223,7 +223,8 @@ export class WorkerCalls {
     if (args === undefined) throw new LackingArgument();
     const start = () => {
       if (control.begin?.() === false || control.aborted) throw control.signal.reason;
-      if (announce !== true) return;
+      // Of a chunk, its items say when they begin.
+      if (announce !== true || context.chunk !== undefined) return;
       control.send(STARTED, undefined);
       time.begun = performance.now();
     };
