@@ -151,7 +151,7 @@ Deno.test("codeParts() counts what is in node_modules by name, version and file"
 Deno.test("codeParts() counts a package that Deno keeps for all programs by name and version", async () => {
   // As `import.meta.resolve()` gives it where there is no `node_modules`.
   const resolve = (version: string) => () =>
-    `file:///root/.cache/deno/npm/registry.npmjs.org/acorn/${version}/dist/acorn.mjs`;
+    `file:///home/me/.cache/deno/npm/registry.example/acorn/${version}/dist/acorn.mjs`;
   const { parts } = await readCode(program("acorn"), { resolve: resolve("8.19.0") });
   const version = parts?.at(-1);
   // With what it needs, as the lock file has it.
