@@ -4,7 +4,7 @@ import { cacheScope, closeCaches, openBag } from "@quiver/quiver";
 import { query } from "@quiver/quiver/caches";
 import { COMMANDS } from "../../src/cli/commands.ts";
 import { fillBag, Folder, makeBag, quiver } from "./_cli.ts";
-import { area, fail } from "./testdata/tasks.ts";
+import { area, fail, wave } from "./testdata/tasks.ts";
 
 const TASKS = new URL("./testdata/tasks.ts", import.meta.url).href;
 
@@ -358,6 +358,22 @@ Deno.test("quiver rm says what it would forget and asks; it forgets nothing else
   assertEquals((await quiver(["failures"])).code, 1);
   assertEquals(await left(), ["area", "label", "wave"]);
   assertEquals((await quiver(["rm", key, "--task", "area", "--yes"])).code, 2);
+});
+
+Deno.test("quiver rm leaves what it chooses by a tag to others that have used it", async () => {
+  await using _ = new Folder();
+  await makeBag();
+  {
+    await using cache = await openBag("results.bag", { fold: "manual" });
+    await cacheScope({ cache, tags: { run: "monday" } }, () => wave({ rate: 0.5, n: 1000 }));
+  }
+  const rates = async (tag: string) =>
+    (await quiver(["ls", "wave", "-c", "rate", "--tag", tag])).out.split("\n").slice(1, -1);
+  const { err } = await quiver(["rm", "--tag", "run=friday", "--yes"]);
+  assertStringIncludes(err, "1 call left to others that have used them, too\n2 calls forgotten");
+  assertEquals([await rates("run=friday"), await rates("run=monday")], [[], ["0.5"]]);
+  await quiver(["rm", "--tag", "run=monday", "--yes"]);
+  assertEquals(await keysOf("wave"), []);
 });
 
 Deno.test("quiver gc and compact say what they would drop, ask, and drop it", async () => {

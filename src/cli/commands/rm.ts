@@ -51,9 +51,9 @@ export const command: CommandModule<RmOptions> = {
     }
     await using handle = await openCache(call, { writes: true });
     const { cache } = handle;
-    const records = chooses
-      ? await Array.fromAsync(selectCalls(call, cache, task))
-      : await findCalls(cache, operands);
+    const chosen = chooses ? selectCalls(call, cache, task) : undefined;
+    const records =
+      await (chosen === undefined ? findCalls(cache, operands) : Array.fromAsync(chosen));
     if (records.length === 0) return await tellNothing(call, cache, task);
     const failed = records.filter(({ failure }) => failure !== undefined);
     if (options.yes !== true) {
@@ -71,8 +71,12 @@ export const command: CommandModule<RmOptions> = {
     const refused = confirm(call, `Forget ${what} of ${handle.title}`);
     if (refused !== undefined) return refused;
     const done = records.filter(({ failure }) => failure === undefined);
-    const evicted = await evict(query(cache), done) +
-      await evict(query(cache, { state: "failed" }), failed);
+    // What is chosen by tags, and was used with others, too, stays known as a call of these.
+    const evicted = chosen !== undefined
+      ? await evict(chosen, records)
+      : await evict(query(cache), done) + await evict(query(cache, { state: "failed" }), failed);
+    const stay = options.tag === undefined ? 0 : records.length - evicted;
+    if (stay > 0) note(call, `${toCount(stay, "call")} left to others that have used them, too`);
     note(call, `${toCount(evicted, "call")} forgotten; quiver gc frees what they took`);
     return 0;
   },
