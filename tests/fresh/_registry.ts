@@ -22,6 +22,8 @@ interface Configuration {
   readonly exports: { readonly [entry: string]: string };
   readonly imports: { readonly [name: string]: string };
   readonly publish: { readonly include: readonly string[] };
+  /** Folders that are no part of it. */
+  readonly exclude: readonly string[];
 }
 
 type Files = Map<string, Uint8Array<ArrayBuffer>>;
@@ -52,9 +54,11 @@ export async function openRegistry(): Promise<Registry> {
 }
 
 /** Reads the files that `deno publish` would take, with the specifiers that it would give them. */
-async function readPublished({ publish, imports }: Configuration): Promise<Files> {
+async function readPublished({ publish, exclude, imports }: Configuration): Promise<Files> {
   const files: Files = new Map();
+  const left = new Set(exclude.map((path) => `${path}/`));
   const read = async (path: string): Promise<void> => {
+    if (left.has(path)) return;
     const url = new URL(path, ROOT);
     if (path.endsWith("/")) {
       for await (const { name, isDirectory } of Deno.readDir(url)) {
