@@ -4,7 +4,7 @@ import { fromThrown, toThrown } from "../value/codec/thrown_value.ts";
 import type { SharedMemory } from "../value/share.ts";
 import { CallbackServer } from "./callback_server.ts";
 import { currentWorker } from "./current_worker.ts";
-import { ResponseWatch, type WorkerPhase } from "./response_watch.ts";
+import { ResponseWatch, type SilentPhase, type WorkerPhase } from "./response_watch.ts";
 import { SentValues } from "./wire/shared_values.ts";
 import { isTransferred } from "./transfer.ts";
 import {
@@ -151,9 +151,9 @@ export class BaseWorker implements Worker {
   }
 
   /** How long it may be silent in a phase, in milliseconds. */
-  patience(phase: WorkerPhase): number {
+  patience(phase: SilentPhase): number {
     const patience = this.#kind.patience + this.#calls.readingTime;
-    const loads = phase === "preparing" || this.#calls.answers === 0;
+    const loads = phase !== "waiting" || this.#calls.answers === 0;
     return loads ? Math.max(patience, LOADING_PATIENCE) : patience;
   }
 
@@ -260,17 +260,21 @@ export class BaseWorker implements Worker {
     this.#calls.serve(slot, new CallbackServer(callbacks, answer));
   }
 
-  #giveUp(phase: WorkerPhase): void {
+  #giveUp(phase: SilentPhase): void {
     this.#endedBy = "unresponsive";
     const time = this.#calls.answers === 0 ? LOADING_PATIENCE : PATIENCE;
     if (this.#state.state === "open") this.#state = { state: "closed", done: this.#died() };
-    const death = this.#kind.stop(
-      phase === "preparing"
-        ? `it read no message for ${LOADING_PATIENCE} ms before the body of a call had begun: the task's ` +
-          "module, or what an earlier call left behind, never came back, or its process was stopped"
-        : `it took up nothing for ${time} ms: what an earlier call left behind never came back, or ` +
-          "its process was stopped",
-    );
+    const silent = `it read no message for ${LOADING_PATIENCE} ms`;
+    const reasons = {
+      waiting:
+        `it took up nothing for ${time} ms: what an earlier call left behind never came back, ` +
+        "or its process was stopped",
+      preparing: `${silent} before the body of a call had begun: the task's module, or what an ` +
+        "earlier call left behind, never came back, or its process was stopped",
+      finishing: `${silent} after the body of a call had ended: what an earlier call left behind ` +
+        "never came back, or its process was stopped",
+    };
+    const death = this.#kind.stop(reasons[phase]);
     if (death !== undefined) this.#fail(death);
   }
 
@@ -391,6 +395,7 @@ export class SentCalls {
     const [oldest] = this.#calls;
     if (oldest === undefined) return this.unanswered > 0 ? "waiting" : "running";
     if (!this.#claims.isClaimed(oldest.slot)) return "waiting";
+    if (oldest.listener.follower?.finishing === true) return "finishing";
     return this.#claims.isPreparing(oldest.slot) ? "preparing" : "running";
   }
 

@@ -3,9 +3,12 @@ const INTERVAL = 500;
 
 /**
  * How far a worker is with the first of what it has to do: it has not taken it up; it has, and loads what
- * that needs first; or it is about it.
+ * that needs first; it is about it; or it is done, and makes the result ready for its way.
  */
-export type WorkerPhase = "waiting" | "preparing" | "running";
+export type WorkerPhase = "waiting" | "preparing" | "running" | "finishing";
+
+/** Those in which it may not be silent for long. */
+export type SilentPhase = Exclude<WorkerPhase, "running">;
 
 /** What is known of a worker without asking it. */
 export interface WatchedWorker {
@@ -16,7 +19,7 @@ export interface WatchedWorker {
   /** How often it has answered. */
   readonly answers: number;
   /** How long it may be silent in a phase, in milliseconds. */
-  patience(phase: WorkerPhase): number;
+  patience(phase: SilentPhase): number;
   /** Asks whether it reads messages, which counts as an answer. */
   ping(): void;
   /** The first of what it has to do is a call that has begun, if that is seen: it may not have said so. */
@@ -31,7 +34,7 @@ export interface WatchedWorker {
  */
 export class ResponseWatch {
   readonly #worker: WatchedWorker;
-  readonly #lost: (phase: WorkerPhase) => void;
+  readonly #lost: (phase: SilentPhase) => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** For how long the worker was silent in its phase, as far as this isolate could have noticed. */
   #silence = 0;
@@ -44,7 +47,7 @@ export class ResponseWatch {
    *
    * @param lost Called once when the worker was silent for too long.
    */
-  constructor(worker: WatchedWorker, lost: (phase: WorkerPhase) => void) {
+  constructor(worker: WatchedWorker, lost: (phase: SilentPhase) => void) {
     this.#worker = worker;
     this.#lost = lost;
   }
@@ -73,13 +76,14 @@ export class ResponseWatch {
     this.#timer = undefined;
     const { phase, answers } = this.#worker;
     // While this isolate was busy, answers may have come that are read only now.
+    const isAsked = phase === "preparing" || phase === "finishing";
     const silent = phase !== "running" && phase === this.#phase && answers === this.#answers;
     this.#silence = silent ? this.#silence + Math.min(passed, 2 * INTERVAL) : 0;
     this.#answers = answers;
     this.#phase = phase;
     if (silent && this.#silence >= this.#worker.patience(phase)) return this.#lost(phase);
     if (phase === "running") this.#worker.noteBegun();
-    if (phase === "preparing" && this.#silence === 0) this.#worker.ping();
+    if (isAsked && this.#silence === 0) this.#worker.ping();
     if (this.#worker.busy) this.#wait();
   }
 }

@@ -189,6 +189,8 @@ export interface CallFollower {
   onMessage(kind: string, data: unknown): void;
   /** Told that its body has begun, a while after that, where it has not said so itself; perhaps again. */
   noteBegun?(): void;
+  /** Whether its body has ended, and nobody else watches for what its worker still does with it. */
+  readonly finishing?: boolean;
 }
 
 /** Who waits for a call that was sent to a worker. */

@@ -185,6 +185,9 @@ Deno.test("Dispatcher.run() counts no deadline for what follows the body of a re
   const inTime = await run("in time", "started", "ended");
   const late = await run("late", "started", "ended");
   const open = await run("open", "started");
+  // Where no deadline ends it any more, its worker must not stand still.
+  const finishing = stage.workers.map(({ follower }) => follower?.finishing);
+  assertEquals(finishing, [true, true, false]);
   // Its timer was set after the others'.
   await assertRejects(() => open.call, DeadlineError);
   await stage.workers[0]?.finish();

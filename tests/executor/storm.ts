@@ -4,6 +4,7 @@ import {
   DeadlineError,
   Executor,
   type Future,
+  WorkerDiedError,
   type WorkerType,
 } from "@quiver/quiver";
 import { Random } from "../random.ts";
@@ -161,7 +162,11 @@ class Storm {
 
   #isHit(error: unknown): "hit" | false {
     const { stops = 0 } = this.#options;
-    return stops > 0 && error instanceof DeadlineError && error.deadline === DEADLINE && "hit";
+    if (stops === 0) return false;
+    // The deadline is that of the body, whose result may not have left the worker yet.
+    const isDone = error instanceof WorkerDiedError &&
+      error.message.includes("after the body of a call had ended");
+    return (isDone || error instanceof DeadlineError && error.deadline === DEADLINE) && "hit";
   }
 
   #chance(share: number): boolean {

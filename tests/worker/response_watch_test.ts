@@ -26,7 +26,7 @@ class FakeWorker implements WatchedWorker {
   constructor(readonly phase: WorkerPhase) {}
 
   patience(phase: WorkerPhase): number {
-    return phase === "preparing" ? 600 : 1;
+    return phase === "waiting" ? 1 : 600;
   }
 
   ping(): void {
@@ -39,7 +39,7 @@ class FakeWorker implements WatchedWorker {
   }
 }
 
-for (const phase of ["waiting", "preparing"] as const) {
+for (const phase of ["waiting", "preparing", "finishing"] as const) {
   Deno.test(`ResponseWatch gives a worker up that is silent: ${phase}`, async () => {
     const worker = new FakeWorker(phase);
     const { promise, resolve } = Promise.withResolvers<WorkerPhase>();
@@ -47,7 +47,7 @@ for (const phase of ["waiting", "preparing"] as const) {
     const watch = new ResponseWatch(worker, resolve);
     watch.start();
     assertEquals(await promise, phase);
-    assertEquals(worker.pings, phase === "preparing" ? 1 : 0);
+    assertEquals(worker.pings, phase === "waiting" ? 0 : 1);
     watch.end();
   });
 }

@@ -236,6 +236,7 @@ export class DispatchedCall
   #worker: PoolWorker<DispatchedCall> | undefined;
   /** Whether its body is known to have begun at its worker. */
   #begun = false;
+  #finishing = false;
   /** Until the deadline, and then until the end of the grace period. */
   #timer: GiveUpTimer | undefined;
 
@@ -316,6 +317,10 @@ export class DispatchedCall
     return this.#begun;
   }
 
+  get finishing(): boolean {
+    return this.#finishing;
+  }
+
   cancel(): boolean {
     return !this.#begun && (this.at !== "worker" || this.#events.cancelled(this));
   }
@@ -369,6 +374,7 @@ export class DispatchedCall
   wait(): void {
     this.at = "queue";
     this.#begun = false;
+    this.#finishing = false;
   }
 
   /** The call is at a worker now. */
@@ -476,9 +482,14 @@ export class DispatchedCall
     else if (this.items !== undefined && this.at !== "end") this.#events.itemBegun(this);
   }
 
-  /** What the cache does with the result has no deadline. */
+  /**
+   * What the cache does with the result has no deadline; a worker that stands still meanwhile is given up
+   * where a deadline would have done that.
+   */
   #noteBodyEnded(): void {
-    if (this.at === "worker") this.clearTimer();
+    if (this.at !== "worker") return;
+    this.clearTimer();
+    this.#finishing = this.#observer.deadline !== undefined;
   }
 
   #print(output: PrintedOutput): void {
